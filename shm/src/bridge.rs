@@ -1,0 +1,351 @@
+//! What a bridge process needs: the seat of a node and the feed of a region. Applications do not.
+//!
+//! The bridge owns no state that matters: positions, watermarks and closed times are words of the
+//! region, and a bridge that is killed is replaced by the next one, which finds them.
+
+use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::journal::Cell;
+use crate::layout::region::{ORIGINS, OriginWords};
+use crate::layout::word::{RingOp, SlotWord};
+use crate::member::{BridgeSeat, Members};
+use crate::region::mapped::Mapped;
+use crate::region::statistics::RegionState;
+use crate::region::write::{self, Condition, Written};
+use crate::region::{Kind, Region};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence, raise};
+
+/// The one place of a bridge at a node, held by the kernel for the life of the process.
+#[derive(Debug)]
+pub struct Seat {
+    seat: BridgeSeat,
+}
+
+impl Seat {
+    pub(crate) fn take(members: &Arc<Members>) -> Result<Self> {
+        Ok(Self { seat: members.take_bridge_seat()? })
+    }
+
+    /// Number of bridges that took the seat so far, this one included.
+    pub fn epoch(&self) -> u64 {
+        self.seat.epoch()
+    }
+
+    /// Becomes readable when a writer rings; for poll and epoll.
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.seat.bell()
+    }
+
+    /// Empties the bell, so that it becomes readable again only by a new ring.
+    pub fn quiet(&self) {
+        self.seat.quiet();
+    }
+
+    /// Announces that the bridge is about to sleep: the next writer rings. Look at every feed
+    /// once more after this call and before sleeping.
+    pub fn arm(&self) {
+        self.seat.arm();
+    }
+
+    /// The bridge is awake: writers need not ring.
+    pub fn disarm(&self) {
+        self.seat.disarm();
+    }
+
+    /// The bridge's view of a region of this node.
+    pub fn feed(&self, region: &Region) -> Feed {
+        let words = region.mapped.words();
+        raise(&words.bridge_epoch, self.epoch());
+        region.mapped.wake_writers();
+        Feed { region: region.clone() }
+    }
+}
+
+/// Versions of other nodes beyond this would leave no room for later ones.
+const MAX_VERSION: u64 = u64::MAX - (1 << 40);
+
+/// A change as it travels between nodes.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// Ring position on the node of origin; 0 in scans and where it does not matter.
+    pub position: u64,
+    /// Key.
+    pub key: &'a [u8],
+    /// Value; empty for kinds without one.
+    pub value: &'a [u8],
+    /// What the entry becomes.
+    pub kind: Kind,
+    /// Version, ordered together with the origin.
+    pub version: u64,
+    /// Node that made the change.
+    pub origin: u16,
+}
+
+/// How far [`Feed::drain`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Continue here next time.
+    Upto(u64),
+    /// Announcements before `oldest` are gone: resynchronise from the table.
+    Lapped {
+        /// First position that may still be read.
+        oldest: u64,
+    },
+}
+
+/// What became of a change of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is the entry's state now.
+    Newer,
+    /// The entry is newer already.
+    Older,
+    /// It was there already.
+    Equal,
+}
+
+/// What a region remembers of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OriginState {
+    /// The other node.
+    pub origin: u16,
+    /// Incarnation of its region file; positions count within one.
+    pub epoch: u64,
+    /// Everything below this position of its ring is applied here.
+    pub position: u64,
+    /// All its changes up to this version are here.
+    pub closed: u64,
+}
+
+/// The bridge's view of one region. One thread at a time.
+#[derive(Debug)]
+pub struct Feed {
+    region: Region,
+}
+
+impl Feed {
+    /// The region.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn mapped(&self) -> &Arc<Mapped> {
+        &self.region.mapped
+    }
+
+    /// Random number of this incarnation of the region file: positions compare only within one.
+    pub fn epoch(&self) -> u64 {
+        self.mapped().epoch
+    }
+
+    /// Next position to be written; the first is 0.
+    pub fn tail(&self) -> u64 {
+        self.mapped().journal().tail()
+    }
+
+    /// First position that may still be read.
+    pub fn oldest(&self) -> u64 {
+        self.mapped().journal().oldest()
+    }
+
+    /// Lets `f` see each change made on this node from position `from` on, in order, until it
+    /// breaks; the position it broke on counts as not read. Changes of other nodes and node-local
+    /// ones are passed over.
+    ///
+    /// # Errors
+    /// `Damaged`, `ForkedChild`, `TooManyThreads`; `TooManyPins` if the thread holds so many guards
+    /// or visits that it has no hazard word left.
+    pub fn drain(
+        &self,
+        from: u64,
+        mut f: impl FnMut(Change<'_>) -> ControlFlow<()>,
+    ) -> Result<Drained> {
+        let journal = self.mapped().journal();
+        let mut position = from;
+        loop {
+            let cell = match journal.read(position) {
+                Cell::Empty => return Ok(Drained::Upto(position)),
+                Cell::Lapped => {
+                    return Ok(Drained::Lapped {
+                        oldest: journal.oldest().max(position.saturating_add(1)),
+                    });
+                }
+                Cell::Written(cell) => cell,
+            };
+            if cell.op() == RingOp::Change {
+                // Not an operation's hazard: `f` may use the region.
+                let held = self.mapped().held()?;
+                let seen = self.mapped().announced(cell, held.hazard(), |record, token| {
+                    f(Change {
+                        position,
+                        key: record.key(),
+                        value: record.value(),
+                        kind: token.kind,
+                        version: token.version,
+                        origin: token.origin,
+                    })
+                })?;
+                match seen {
+                    Some(ControlFlow::Continue(())) => {}
+                    Some(ControlFlow::Break(())) => return Ok(Drained::Upto(position)),
+                    None => {
+                        return Ok(Drained::Lapped { oldest: position.saturating_add(1) });
+                    }
+                }
+            }
+            position += 1;
+        }
+    }
+
+    /// Applies a change of another node if it is newer than what is here. Announced to listeners
+    /// of this node, not to the bridge.
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn apply(&self, change: Change<'_>) -> Result<Applied> {
+        let Change { key, value, kind, version, origin, .. } = change;
+        if version > MAX_VERSION {
+            let what = format!("apply version {version}, beyond every clock");
+            return Err(Error::NotAllowed { region: self.region.name().into(), what });
+        }
+        let condition = Condition::Newer { version, origin };
+        match self.mapped().write(write::Change { key, value, kind, condition })? {
+            Written::Done { .. } => Ok(Applied::Newer),
+            Written::Refused(Some(token)) if (token.version, token.origin) == (version, origin) => {
+                Ok(Applied::Equal)
+            }
+            Written::Refused(_) => Ok(Applied::Older),
+        }
+    }
+
+    /// Visits entries of all kinds, tombstones too, from `cursor` on (0 = the beginning) until `f`
+    /// breaks. Returns where to go on, `None` at the end. A key present all the time is visited
+    /// at least once; the entry `f` broke on is visited again.
+    ///
+    /// # Errors
+    /// As [`Feed::drain`].
+    pub fn scan(
+        &self,
+        cursor: u64,
+        mut f: impl FnMut(Change<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<u64>> {
+        self.mapped().scan(cursor, |view| {
+            f(Change {
+                position: 0,
+                key: view.key,
+                value: view.value,
+                kind: view.token.kind,
+                version: view.token.version,
+                origin: view.token.origin,
+            })
+        })
+    }
+
+    /// Drops an entry if it is exactly this version, without telling other nodes. The caller makes
+    /// sure that no older change of the key can still arrive: it would find no tombstone.
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn purge(&self, key: &[u8], version: u64, origin: u16) -> Result<bool> {
+        self.mapped().purge(key, version, origin)
+    }
+
+    /// Closes time: no change made on this node from now on has a version up to the result, and
+    /// all earlier ones are in the index and, once their writers are through, in the ring.
+    ///
+    /// A writer that was stopped in the middle of a write holds the result back, never others; so
+    /// a result may be lower than an earlier one, which stays true.
+    pub fn close_time(&self) -> u64 {
+        let mapped = self.mapped();
+        let words = mapped.words();
+        let now = crate::os::clock::realtime_micros() << 12;
+        let before = words.floor.load(SeqCst);
+        // Writers that begin after the fence start above this floor; the others are looked at.
+        raise(&words.floor, now);
+        fence(SeqCst);
+        // Not what the floor is by now: somebody may have raised it after the fence.
+        let mut closed = before.max(now);
+        let used = words.threads_used.load(SeqCst) as usize;
+        for thread in mapped.threads.iter().take(used) {
+            let since = thread.active_since.load(SeqCst);
+            if since != 0 {
+                // No version below `since`, and `since` - 1 is a floor that was announced before.
+                closed = closed.min(since - 1);
+            }
+        }
+        closed
+    }
+
+    /// Publishes watermarks (everything below is sent, received, applied by the nodes that must)
+    /// and releases the writers that wait for them.
+    pub fn publish(&self, sent: u64, received: u64, applied: u64) {
+        self.mapped().publish_watermarks(sent, received, applied);
+    }
+
+    /// Watermarks as last published: sent, received, applied.
+    pub fn watermarks(&self) -> (u64, u64, u64) {
+        let words = self.mapped().words();
+        (words.sent.load(Acquire), words.received.load(Acquire), words.applied.load(Acquire))
+    }
+
+    /// What is known of other nodes.
+    pub fn origins(&self) -> Vec<OriginState> {
+        let known = self.mapped().words().origins.iter();
+        known.filter_map(read_origin).collect()
+    }
+
+    /// Stores what is known of another node.
+    ///
+    /// Killed between the stores, position and closed time are too low at worst: the changes are
+    /// sent again and found equal.
+    ///
+    /// # Errors
+    /// `NotAllowed` when 64 other nodes are known already.
+    pub fn set_origin_state(&self, state: OriginState) -> Result<()> {
+        self.mapped().members.check_process()?;
+        let origins = &self.mapped().words().origins;
+        let name = u64::from(state.origin) + 1;
+        let place = |wanted: u64| origins.iter().find(|o| o.origin.load(Acquire) == wanted);
+        let words = place(name).or_else(|| place(0)).ok_or_else(|| Error::NotAllowed {
+            region: self.region.name().into(),
+            what: format!("remember more than {ORIGINS} other nodes"),
+        })?;
+        if words.epoch.load(Relaxed) != state.epoch {
+            words.position.store(0, Release);
+            words.closed.store(words.closed.load(Relaxed).min(state.closed), Release);
+            words.epoch.store(state.epoch, Release);
+        }
+        words.closed.store(state.closed, Release);
+        words.position.store(state.position, Release);
+        words.origin.store(name, Release);
+        Ok(())
+    }
+
+    /// State that members see.
+    pub fn set_state(&self, state: RegionState) {
+        self.mapped().words().state.store(state.to_word(), Release);
+    }
+
+    /// Number of index slots in use, tombstones included; for progress reports.
+    pub fn slots_in_use(&self) -> u64 {
+        let buckets = self.mapped().buckets.iter();
+        let used = buckets.flat_map(|bucket| &bucket.slots);
+        used.filter(|slot| !SlotWord(slot.load(Relaxed)).is_empty()).count() as u64
+    }
+}
+
+fn read_origin(words: &OriginWords) -> Option<OriginState> {
+    let name = words.origin.load(Acquire).checked_sub(1)?;
+    Some(OriginState {
+        origin: name as u16,
+        epoch: words.epoch.load(Acquire),
+        position: words.position.load(Acquire),
+        closed: words.closed.load(Acquire),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The immutable header, the map of the file, and the words of the region.
+
+use core::mem::offset_of;
+
+use crate::check::findings::Findings;
+use crate::check::source::Source;
+use crate::error::{Error, Result};
+use crate::layout::bucket::Bucket;
+use crate::layout::header::{FileHeader, HEADER_BYTES};
+use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3, PAGE, RegionWords};
+use crate::os::file::boot_id;
+use crate::region::attributes::Attributes;
+use crate::region::file::MAGIC;
+
+/// What the header says.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) geometry: Geometry,
+    pub(super) hash_seed: u64,
+    pub(super) node: [u64; 2],
+    pub(super) boot: u128,
+    /// No feature that may use reserved words is on.
+    pub(super) plain: bool,
+}
+
+/// What the region words say, corrected to what the file has room for.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) backed: u64,
+    pub(super) threads_used: u64,
+    pub(super) members_used: u64,
+    pub(super) ring_tail: u64,
+    pub(super) recoveries: u64,
+    /// `None` if the words do not describe a table inside the segments.
+    pub(super) table: Option<Table>,
+}
+
+/// The index table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table {
+    /// Offset in the file.
+    pub(super) at: u64,
+    pub(super) primaries: u64,
+    /// Primary and overflow buckets.
+    pub(super) buckets: u64,
+    pub(super) first_segment: u64,
+    pub(super) end_segment: u64,
+}
+
+/// Checks the header; it must be right, otherwise nothing else means anything.
+pub(super) fn header(source: &Source<'_>, found: &mut Findings) -> Result<Plan> {
+    let path = source.path();
+    let mut bytes = [0; HEADER_BYTES];
+    let have = source.len().min(HEADER_BYTES as u64) as usize;
+    source.read(0, &mut bytes[..have])?;
+    let boot = boot_id()?;
+    let header = FileHeader::check(&bytes[..have], MAGIC, path, source.len(), boot)?;
+    let damaged = |field| Error::DamagedHeader { path: path.into(), field };
+    let geometry = Geometry::from_words(&header.geometry).ok_or_else(|| damaged("geometry"))?;
+    if header.file_len != geometry.file_bytes {
+        return Err(damaged("file length"));
+    }
+    let [attributes, hash_id, hash_seed] =
+        core::array::from_fn(|i| header.geometry[GEOMETRY_WORDS + i]);
+    Attributes::from_word(attributes, &geometry).ok_or_else(|| damaged("attributes"))?;
+    if hash_id != HASH_XXH3 {
+        return Err(damaged("hash id"));
+    }
+    if source.len() > header.file_len {
+        let more = source.len() - header.file_len;
+        found.problem("file", format_args!("{more} bytes behind its end"));
+    }
+    let plain = header.compat == 0 && header.ro_compat == 0;
+    let spare = header.geometry[GEOMETRY_WORDS + 3..].iter();
+    if plain && spare.chain(&header.reserved).any(|&word| word != 0) {
+        found.problem("header", "reserved words are not zero");
+    }
+    let plan = Plan { geometry, hash_seed, node: header.node, boot, plain };
+    gaps(source, &plan, found)?;
+    Ok(plan)
+}
+
+/// Bytes between the parts of the file belong to nobody and stay zero.
+fn gaps(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> Result<()> {
+    let map = &plan.geometry;
+    let gaps = [
+        (HEADER_BYTES as u64, map.words_at),
+        (map.states_at + map.segments * 8, map.headers_at),
+        (map.headers_at + map.segments * 64, map.ring_at),
+        (map.ring_at + map.ring_len * 8, map.segments_at),
+    ];
+    for (start, end) in gaps {
+        let mut bytes = vec![0; end.saturating_sub(start) as usize];
+        source.read(start, &mut bytes)?;
+        if plan.plain && bytes.iter().any(|&byte| byte != 0) {
+            found.problem(format_args!("bytes {start} to {end}"), "not zero");
+        }
+    }
+    Ok(())
+}
+
+/// Index of a field in the words of its structure.
+macro_rules! field {
+    ($words:expr, $structure:ty, $($field:tt)+) => {
+        $words[offset_of!($structure, $($field)+) / 8]
+    };
+}
+pub(super) use field;
+
+/// Reads the page of region words.
+pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> Result<Words> {
+    const PLACE: &str = "region words";
+    let map = &plan.geometry;
+    let page = source.words(map.words_at, (PAGE / 8) as usize)?;
+    let mut limited = |name: &str, value: u64, limit: u64| {
+        if value > limit {
+            found.problem(PLACE, format_args!("{name} is {value}, more than {limit}"));
+        }
+        value.min(limit)
+    };
+    limited("state", field!(page, RegionWords, state), 2);
+    limited("journal_wanted", field!(page, RegionWords, journal_wanted), 1);
+    let words = Words {
+        backed: limited("backed", field!(page, RegionWords, backed), map.segments),
+        threads_used: limited("threads_used", field!(page, RegionWords, threads_used), map.threads),
+        members_used: limited("members_used", field!(page, RegionWords, members_used), map.members),
+        ring_tail: field!(page, RegionWords, ring_tail),
+        recoveries: field!(page, RegionWords, recoveries),
+        table: None,
+    };
+    for (name, mark) in [
+        ("sent", field!(page, RegionWords, sent)),
+        ("received", field!(page, RegionWords, received)),
+        ("applied", field!(page, RegionWords, applied)),
+    ] {
+        if mark > words.ring_tail.saturating_add(1) {
+            let tail = words.ring_tail;
+            found
+                .note(format_args!("{PLACE}: watermark {name} is {mark}, the ring ends at {tail}"));
+        }
+    }
+    if plan.plain {
+        reserved(&page, found);
+    }
+    let table = table(&page, map, words.backed);
+    if table.is_none() {
+        found.problem(PLACE, "the index table does not lie in segments with memory");
+    }
+    Ok(Words { table, ..words })
+}
+
+/// Words that this version never writes.
+fn reserved(page: &[u64], found: &mut Findings) {
+    let singles = [
+        ("lease_deadline", offset_of!(RegionWords, lease_deadline)),
+        ("next_segment", offset_of!(RegionWords, next_segment)),
+        ("next_buckets", offset_of!(RegionWords, next_buckets)),
+        ("next_overflow", offset_of!(RegionWords, next_overflow)),
+        ("durable", offset_of!(RegionWords, durable)),
+        ("purge_horizon", offset_of!(RegionWords, purge_horizon)),
+        ("clear_stamp", offset_of!(RegionWords, clear_stamp)),
+        ("lock_table", offset_of!(RegionWords, lock_table)),
+    ];
+    let runs = [
+        (offset_of!(RegionWords, ring_reserved), 7),
+        (offset_of!(RegionWords, event_reserved), 7),
+        (offset_of!(RegionWords, ack_reserved), 3),
+        (offset_of!(RegionWords, rare_reserved), 4),
+        (offset_of!(RegionWords, reserved), 208),
+    ];
+    let runs = runs.map(|(at, count)| ("reserved words", at, count));
+    for (name, at, count) in singles.map(|(name, at)| (name, at, 1)).into_iter().chain(runs) {
+        if page[at / 8..at / 8 + count].iter().any(|&word| word != 0) {
+            found.problem(format_args!("region words, byte {at}"), format_args!("{name} not zero"));
+        }
+    }
+}
+
+fn table(page: &[u64], map: &Geometry, backed: u64) -> Option<Table> {
+    let first_segment = field!(page, RegionWords, table_segment);
+    let primaries = field!(page, RegionWords, table_buckets);
+    let overflow = field!(page, RegionWords, table_overflow);
+    let buckets = primaries.checked_add(overflow)?;
+    let bytes = buckets.checked_mul(size_of::<Bucket>() as u64)?;
+    let end_segment = first_segment.checked_add(bytes.div_ceil(map.segment_bytes))?;
+    let fits = primaries.is_power_of_two()
+        && overflow > 0
+        && buckets <= u64::from(u32::MAX)
+        && end_segment <= backed;
+    fits.then(|| Table {
+        at: map.segments_at + first_segment * map.segment_bytes,
+        primaries,
+        buckets,
+        first_segment,
+        end_segment,
+    })
+}

@@ -1,0 +1,79 @@
+//! Faults that tests inject: named crash points after stores to shared memory, and reclaiming
+//! without looking at hazards.
+//!
+//! Without feature `fault-injection` this is nothing. With it, the environment of a process says
+//! what goes wrong in it:
+//!
+//! * `VUG_CRASH_AT=name[:n]`: it kills itself with SIGKILL when it passes that point for the n-th
+//!   time (default 1);
+//! * `VUG_CRASH_LIST=file`: it appends the name of every point it passes for the first time;
+//! * `VUG_SKIP_HAZARD_SCAN=1`: it reuses segments that others look at, which must tear their
+//!   reads: the control that shows that the tests would notice.
+
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+pub(crate) fn point(_name: &'static str) {}
+
+/// Whether this process reclaims without looking at hazards and pins.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+pub(crate) fn skips_hazard_scan() -> bool {
+    false
+}
+
+#[cfg(feature = "fault-injection")]
+pub(crate) use enabled::{point, skips_hazard_scan};
+
+#[cfg(feature = "fault-injection")]
+mod enabled {
+    use std::collections::BTreeSet;
+    use std::io::Write;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, OnceLock};
+
+    struct Plan {
+        at: Option<(String, u64)>,
+        list: Option<std::ffi::OsString>,
+        skip_hazard_scan: bool,
+    }
+
+    fn plan() -> &'static Plan {
+        static PLAN: OnceLock<Plan> = OnceLock::new();
+        PLAN.get_or_init(|| {
+            let at = std::env::var("VUG_CRASH_AT").ok().map(|text| match text.split_once(':') {
+                Some((name, n)) => (name.to_owned(), n.parse().unwrap_or(1)),
+                None => (text, 1),
+            });
+            Plan {
+                at,
+                list: std::env::var_os("VUG_CRASH_LIST"),
+                skip_hazard_scan: std::env::var_os("VUG_SKIP_HAZARD_SCAN")
+                    .is_some_and(|v| v == "1"),
+            }
+        })
+    }
+
+    /// Whether this process reclaims without looking at hazards and pins.
+    pub(crate) fn skips_hazard_scan() -> bool {
+        plan().skip_hazard_scan
+    }
+
+    /// Passes the point `name`, perhaps not alive.
+    pub(crate) fn point(name: &'static str) {
+        static PASSED: AtomicU64 = AtomicU64::new(0);
+        static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let plan = plan();
+        if let Some((at, n)) = &plan.at
+            && at == name
+            && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *n
+        {
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+        if let Some(list) = &plan.list
+            && SEEN.lock().is_ok_and(|mut seen| seen.insert(name))
+            && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(list)
+        {
+            let _ = writeln!(file, "{name}");
+        }
+    }
+}

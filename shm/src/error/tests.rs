@@ -1,0 +1,76 @@
+use super::*;
+use std::collections::BTreeSet;
+
+/// One value of every variant.
+fn all() -> Vec<Error> {
+    let path = || PathBuf::from("/dev/shm/vug-test/prices.region");
+    let region = || String::from("prices");
+    let io = || io::Error::from_raw_os_error(libc::EACCES);
+    let difference =
+        AttributeDifference { attribute: "scope", wanted: "local".into(), found: "global".into() };
+    vec![
+        Error::NotAVugFile { path: path() },
+        Error::OtherEndianness { path: path() },
+        Error::UnsupportedFormat { path: path(), found: 2, supported: 1 },
+        Error::Truncated { path: path(), expected: 512, found: 3 },
+        Error::DamagedHeader { path: path(), field: "checksum" },
+        Error::ForeignOwner { path: path(), owner: 7, expected: 8 },
+        Error::OtherBoot { path: path() },
+        Error::NotMemoryBacked { path: path() },
+        Error::UnknownFeatures { path: path(), bits: 4 },
+        Error::Damaged { path: path(), place: "bucket 7".into() },
+        Error::OtherNode { path: path() },
+        Error::OriginTaken { home: path(), found: 1, wanted: 2 },
+        Error::InvalidRegionName { name: "a/b".into() },
+        Error::InvalidKey { len: 0 },
+        Error::ValueTooLarge { len: 9, max: 8 },
+        Error::InvalidAttributes { region: region(), reason: "r".into(), remedy: "m".into() },
+        Error::RegionExists { path: path() },
+        Error::RegionNotFound { path: path() },
+        Error::AttributesDiffer { region: region(), differences: vec![difference] },
+        Error::NotBuiltYet { what: "expiry".into() },
+        Error::OutOfSpace { region: region(), what: "segments", max_bytes: 1 << 20 },
+        Error::FileSystemFull { path: path(), needed: (1 << 20) + 1 },
+        Error::TooManyMembers { path: path(), max: 256 },
+        Error::TooManyThreads { region: region(), max: 1023 },
+        Error::TooManyPins { region: region(), max: 256 },
+        Error::EntryExists { region: region() },
+        Error::EntryNotFound { region: region() },
+        Error::NotAllowed { region: region(), what: "create".into() },
+        Error::AckTimeout { region: region(), position: 5 },
+        Error::ForkedChild,
+        Error::BridgeRuns { home: path(), pid: 12 },
+        Error::Io { op: "open", path: path(), source: io() },
+        Error::System { op: "ask for random bytes", source: io() },
+    ]
+}
+
+#[test]
+fn every_error_has_its_own_code_a_text_and_a_remedy() {
+    let errors = all();
+    let codes: BTreeSet<u16> = errors.iter().map(Error::code).collect();
+    assert_eq!(codes.len(), errors.len(), "two variants share a code");
+    for error in &errors {
+        let (text, help) = (error.to_string(), error.help());
+        assert!(!help.trim().is_empty(), "{error:?} has no remedy");
+        assert!(!text.starts_with("VUG-"), "{error:?} has no text");
+        assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+        assert!(!help.contains('\n') && !help.contains("  "), "{help}");
+    }
+}
+
+#[test]
+fn system_errors_keep_their_source() {
+    use std::error::Error as _;
+    let error = Error::System { op: "x", source: io::Error::from_raw_os_error(libc::ENOMEM) };
+    assert!(error.source().is_some());
+    assert!(Error::ForkedChild.source().is_none());
+}
+
+#[test]
+fn a_full_file_system_says_how_much_and_how() {
+    let error = Error::FileSystemFull { path: "/dev/shm/x".into(), needed: (1 << 20) + 1 };
+    assert!(error.to_string().contains("2 MiB"), "{error}");
+    let help = error.help();
+    assert!(help.contains("--shm-size") && help.contains("remount,size="), "{help}");
+}

@@ -1,0 +1,222 @@
+//! Layer 2: the log. Memory of a region is an array of segments to which records are appended.
+//!
+//! There is no free list and no per-record allocation: a thread appends to an active segment that
+//! its process owns, and a record becomes visible by the CAS that publishes it in the index. A
+//! process that dies leaves bytes that nobody refers to, never a broken structure.
+//!
+//! # Life of a segment
+//!
+//! ```text
+//! Unbacked -> Active(owner) -> Sealed -> Quarantine -> Free(generation + 1) -> Active(owner) ...
+//!                 |   ^
+//!                 v   |
+//!                 Open ---------> Sealed   left by an owner that detached; may be adopted
+//! ```
+//!
+//! An owner seals a segment when it is full. What a dead owner was filling is sealed by recovery,
+//! not opened: an intent of another dead thread may name a place beyond `committed`, where nobody
+//! may write in this generation. An open segment that seems all dead is sealed by whoever looks for
+//! memory.
+//!
+//! Every transition is one CAS of the segment's word in the state array, so it either happened or
+//! it did not; the owner is named by its thread descriptor, which cannot be given away before its
+//! segments are released. Words beside it: `committed` (owner, release, after the record is
+//! complete) and `dead` (anybody, a hint).
+
+pub(crate) mod append;
+pub(crate) mod record;
+
+use core::ptr::NonNull;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::layout::region::{Geometry, RegionWords};
+use crate::layout::segment::SegmentHeader;
+use crate::layout::word::{Location, SegmentState, SegmentWord};
+use crate::os::mapping::{Mapping, Window};
+use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst};
+
+/// The segments of one region as this process sees them.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+    mapping: Arc<Mapping>,
+    geometry: Geometry,
+    words: Window<RegionWords>,
+    states: Window<AtomicU64>,
+    headers: Window<SegmentHeader>,
+    /// First segment that may hold records; those before it are the index.
+    first: u32,
+    /// Process-private copy of `words.backed`, so that reads do not touch the shared line.
+    backed: AtomicU64,
+}
+
+impl Log {
+    /// `None` if a part lies outside the mapping.
+    pub(crate) fn new(
+        path: PathBuf,
+        file: File,
+        mapping: &Arc<Mapping>,
+        geometry: Geometry,
+    ) -> Option<Self> {
+        let segments = usize::try_from(geometry.segments).ok()?;
+        Some(Self {
+            path,
+            file,
+            words: mapping.window(geometry.words_at, 1)?,
+            states: mapping.window(geometry.states_at, segments)?,
+            headers: mapping.window(geometry.headers_at, segments)?,
+            mapping: Arc::clone(mapping),
+            geometry,
+            first: u32::try_from(geometry.first_table().2).ok()?,
+            backed: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file of this log is the one that has this name now.
+    pub(crate) fn is_file_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let (Ok(mine), Ok(named)) = (self.file.metadata(), std::fs::symlink_metadata(path)) else {
+            return false;
+        };
+        (mine.dev(), mine.ino()) == (named.dev(), named.ino())
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(crate) fn words(&self) -> &RegionWords {
+        &self.words[0]
+    }
+
+    pub(crate) fn segments(&self) -> u32 {
+        self.geometry.segments as u32
+    }
+
+    #[inline]
+    pub(crate) fn segment_bytes(&self) -> usize {
+        self.geometry.segment_bytes as usize
+    }
+
+    /// Whether records may lie in the segment: it is not part of the index and has memory, so that
+    /// touching it cannot fault.
+    #[inline]
+    pub(crate) fn is_backed(&self, segment: u32) -> bool {
+        if segment < self.first {
+            return false;
+        }
+        let segment = u64::from(segment);
+        if segment < self.backed.load(Relaxed) {
+            return true;
+        }
+        let backed = self.words().backed.load(Acquire).min(self.geometry.segments);
+        self.backed.store(backed, Relaxed);
+        segment < backed
+    }
+
+    /// First byte of a segment; the whole segment is inside the mapping.
+    #[inline]
+    pub(crate) fn segment_start(&self, segment: u32) -> Option<NonNull<u8>> {
+        let at = usize::try_from(self.geometry.segment_at(segment)).ok()?;
+        self.mapping.at(at, self.segment_bytes())
+    }
+
+    /// State word of a segment; `None` for a number out of range.
+    pub(crate) fn state_word(&self, segment: u32) -> Option<&AtomicU64> {
+        self.states.get(segment as usize)
+    }
+
+    pub(crate) fn state(&self, segment: u32) -> SegmentWord {
+        self.states.get(segment as usize).map_or(SegmentWord(0), |w| SegmentWord(w.load(SeqCst)))
+    }
+
+    /// One CAS of the state word. True if this caller made the transition.
+    pub(crate) fn transition(&self, segment: u32, from: SegmentWord, to: SegmentWord) -> bool {
+        self.state_word(segment)
+            .is_some_and(|word| word.compare_exchange(from.0, to.0, SeqCst, Relaxed).is_ok())
+    }
+
+    /// Changes whenever a segment is freed or a dead thread recovered, by anybody.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let frees = (0..self.segments())
+            .map(|segment| self.state(segment).generation())
+            .fold(0, u64::wrapping_add);
+        (frees, self.words().recoveries.load(SeqCst))
+    }
+
+    pub(crate) fn header(&self, segment: u32) -> Option<&SegmentHeader> {
+        self.headers.get(segment as usize)
+    }
+
+    /// Bytes of complete records in a segment, never beyond its end.
+    pub(crate) fn committed(&self, segment: u32) -> usize {
+        let committed = self.header(segment).map_or(0, |h| h.committed.load(Acquire));
+        (committed as usize & !7).min(self.segment_bytes())
+    }
+
+    /// Whether the segment of a location can still hold what the location named. The caller has
+    /// set a hazard on it before; then it stays so until the hazard is cleared.
+    pub(crate) fn holds(&self, location: Location) -> bool {
+        let word = self.state(location.segment());
+        let holds = matches!(
+            word.state(),
+            Some(
+                SegmentState::Active
+                    | SegmentState::Open
+                    | SegmentState::Sealed
+                    | SegmentState::Draining
+            )
+        );
+        holds
+            && Location::new(location.segment(), word.generation(), 0).generation()
+                == location.generation()
+            && location.offset() < self.committed(location.segment())
+    }
+
+    /// Gives memory to all segments below `count`. Idempotent; a full file system is an error.
+    pub(crate) fn back(&self, count: u64) -> Result<()> {
+        let backed = self.words().backed.load(Acquire);
+        if backed >= count {
+            return Ok(());
+        }
+        let from = self.geometry.segments_at + backed * self.geometry.segment_bytes;
+        let bytes = (count - backed) * self.geometry.segment_bytes;
+        crate::os::file::back(&self.file, from, bytes, &self.path)?;
+        crate::sync::raise(&self.words().backed, count);
+        crate::crash::point("segment.backed");
+        Ok(())
+    }
+
+    /// Visits the records of a segment from its start, `f(offset, record)`, until `f` says stop.
+    ///
+    /// # Safety
+    /// The segment is protected by a hazard or pin of the caller, or the caller owns it, or no
+    /// process changes the region (audit).
+    pub(crate) unsafe fn walk<'m>(
+        &'m self,
+        segment: u32,
+        mut f: impl FnMut(Location, record::Record<'m>) -> bool,
+    ) -> Result<()> {
+        let generation = self.state(segment).generation();
+        let committed = self.committed(segment);
+        let mut offset = 0;
+        while offset < committed {
+            let location = Location::new(segment, generation, offset);
+            // SAFETY: the caller protects the segment.
+            let record = unsafe { record::Record::read(self, location) }?;
+            offset += record.len();
+            if !f(location, record) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

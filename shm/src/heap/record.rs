@@ -1,0 +1,242 @@
+//! Records in mapped memory: bounds-checked access for readers, writing for the owner of a
+//! segment. The only file that turns shared bytes into `&[u8]`.
+//!
+//! # Why plain references are sound here
+//!
+//! A [`Record`] exists only while its segment cannot be reused: the caller holds a hazard or pin
+//! word that names the segment, set before it proved (by re-reading the slot word or the segment
+//! state after a `SeqCst` fence) that the segment still had the generation of the location; or it
+//! owns the active segment. Bytes of a record are written before its offset is covered by
+//! `committed` (release) or its slot word is published (`SeqCst`), and never again, except `state`
+//! and `access`, which are only accessed atomically. So within that time nothing writes what a
+//! `Record` lends out. A live process that scribbles over the file is outside the guarantee.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::heap::Log;
+use crate::layout::record::{
+    Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET,
+};
+use crate::layout::word::Location;
+
+/// The parts of a record header that never change after publication.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) version: u64,
+    pub(crate) hash: u32,
+    pub(crate) origin: u16,
+    pub(crate) kind: u8,
+    value_len: u32,
+    key_len: u32,
+}
+
+/// A record whose bounds were checked, borrowed for as long as its segment is protected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'m> {
+    start: NonNull<u8>,
+    head: Head,
+    key_at: u32,
+    value_at: u32,
+    end: u32,
+    _log: core::marker::PhantomData<&'m Log>,
+}
+
+impl<'m> Record<'m> {
+    /// Reads the record at `location`.
+    ///
+    /// # Safety
+    /// The segment of `location` is protected as described at the top of the module for `'m`.
+    #[inline(always)]
+    pub(crate) unsafe fn read(log: &'m Log, location: Location) -> Result<Self> {
+        let offset = location.offset();
+        let segment_bytes = log.segment_bytes();
+        let damaged = || log.damaged_record(location);
+        if !log.is_backed(location.segment()) || offset + RECORD_HEADER > segment_bytes {
+            return Err(damaged());
+        }
+        let start = log.segment_start(location.segment()).ok_or_else(damaged)?;
+        // SAFETY: the segment is `segment_bytes` long inside the mapping and `offset` plus the
+        // header ends before its end.
+        let start = unsafe { start.add(offset) };
+        // SAFETY: first word of the header, 8-aligned because offsets are multiples of 8. Atomic,
+        // because a walk may meet a record whose writer still changes the version of its draft.
+        let version = unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.load(Ordering::Relaxed);
+        // SAFETY: byte 8 of the header.
+        let lengths_at = unsafe { start.add(8) };
+        // SAFETY: 16 bytes inside the header, 8-aligned; the caller's protection says that nobody
+        // writes them.
+        let [lengths, rest] = unsafe { lengths_at.cast::<[u64; 2]>().read() };
+        // SAFETY: byte 24 of the same header.
+        let extension_at = unsafe { start.add(24) };
+        // SAFETY: as for the lengths; 24 is 2-aligned.
+        let extension_bytes = unsafe { extension_at.cast::<u16>().read() };
+        let head = Head {
+            version,
+            hash: lengths as u32,
+            value_len: (lengths >> 32) as u32,
+            key_len: u32::from(rest as u16) + 1,
+            origin: (rest >> 16) as u16,
+            kind: (rest >> 32) as u8,
+        };
+        let extent = Extent::of(
+            head.key_len as usize,
+            head.value_len as usize,
+            usize::from(extension_bytes),
+        )
+        .filter(|extent| offset + extent.end <= segment_bytes)
+        .ok_or_else(damaged)?;
+        // A segment has at most 8 MiB, so offsets in it fit; small, because guards carry them.
+        let [key_at, value_at, end] = [extent.key, extent.value, extent.end].map(|at| at as u32);
+        Ok(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
+    }
+
+    #[inline]
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Bytes the record takes in its segment.
+    pub(crate) fn len(&self) -> usize {
+        self.end as usize
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> &'m [u8] {
+        self.part(self.key_at as usize, self.head.key_len as usize)
+    }
+
+    #[inline]
+    pub(crate) fn value(&self) -> &'m [u8] {
+        self.part(self.value_at as usize, self.head.value_len as usize)
+    }
+
+    #[inline]
+    fn part(&self, at: usize, len: usize) -> &'m [u8] {
+        // SAFETY: `read` checked that key and value end inside the segment.
+        let start = unsafe { self.start.add(at) };
+        // SAFETY: initialised by the writer (fresh pages are zero), immutable while protected.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), len) }
+    }
+
+    /// The same record without the lifetime of its log.
+    ///
+    /// # Safety
+    /// The caller keeps the log mapped and the segment protected for as long as it is used.
+    pub(crate) unsafe fn detach(self) -> Record<'static> {
+        let Self { start, head, key_at, value_at, end, .. } = self;
+        Record { start, head, key_at, value_at, end, _log: core::marker::PhantomData }
+    }
+
+    fn state(&self) -> &'m AtomicU16 {
+        // SAFETY: inside the header that `read` checked.
+        let state = unsafe { self.start.add(STATE_OFFSET) }.cast::<AtomicU16>();
+        // SAFETY: 2-aligned, valid for 'm, only ever accessed atomically after publication.
+        unsafe { state.as_ref() }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state().load(Ordering::Acquire) & STATE_DEAD != 0
+    }
+
+    /// Whether it was in the index and is not any more.
+    pub(crate) fn was_published(&self) -> bool {
+        self.state().load(Ordering::Acquire) & (STATE_DEAD | STATE_ABANDONED) == STATE_DEAD
+    }
+
+    /// Marks a record that never was in the index as dead. True for the one caller that did it.
+    pub(crate) fn mark_abandoned(&self) -> bool {
+        let abandoned = STATE_DEAD | STATE_ABANDONED;
+        self.state().fetch_or(abandoned, Ordering::AcqRel) & STATE_DEAD == 0
+    }
+
+    /// Marks the record as not in the index any more. True for the one caller that did it.
+    pub(crate) fn mark_dead(&self) -> bool {
+        self.state().fetch_or(STATE_DEAD, Ordering::AcqRel) & STATE_DEAD == 0
+    }
+}
+
+/// What goes into a new record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) version: u64,
+    pub(crate) hash: u64,
+    pub(crate) origin: u16,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) member: u16,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+}
+
+impl Draft<'_> {
+    fn header(&self) -> RecordHeader {
+        RecordHeader {
+            version: self.version,
+            hash: self.hash as u32,
+            value_len: self.value.len() as u32,
+            key_len_less_one: (self.key.len() - 1) as u16,
+            origin: self.origin,
+            kind: self.kind,
+            flags: self.flags,
+            member: self.member,
+            extension_bytes: 0,
+            state: 0,
+            access: 0,
+        }
+    }
+
+    /// Writes the record at `location`.
+    ///
+    /// # Safety
+    /// The caller owns the active segment, the record ends inside it and lies wholly beyond what
+    /// `committed` covers, so nobody else reads or writes these bytes.
+    pub(crate) unsafe fn write(&self, log: &Log, location: Location, extent: Extent) -> Result<()> {
+        let start =
+            log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
+        // SAFETY: the caller says that the record lies inside the segment.
+        let start = unsafe { start.add(location.offset()) };
+        // SAFETY: exclusive bytes, 8-aligned.
+        unsafe { start.cast::<RecordHeader>().write(self.header()) };
+        // SAFETY: inside the record.
+        let key = unsafe { start.add(extent.key) };
+        // SAFETY: exclusive bytes of the record; source is a private slice.
+        unsafe { key.copy_from_nonoverlapping(bytes(self.key), self.key.len()) };
+        // SAFETY: inside the record.
+        let value = unsafe { start.add(extent.value) };
+        // SAFETY: exclusive bytes of the record; source is a private slice (a guard of another
+        // record at most, which lies elsewhere).
+        unsafe { value.copy_from_nonoverlapping(bytes(self.value), self.value.len()) };
+        Ok(())
+    }
+}
+
+fn bytes(slice: &[u8]) -> NonNull<u8> {
+    NonNull::from(slice).cast()
+}
+
+/// Gives an unpublished record another version, when the entry changed under its writer.
+///
+/// # Safety
+/// The caller wrote the record at `location` and has not published it.
+pub(crate) unsafe fn set_version(log: &Log, location: Location, version: u64) -> Result<()> {
+    let start =
+        log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
+    // SAFETY: the caller wrote a record here.
+    let start = unsafe { start.add(location.offset()) };
+    // SAFETY: first word of that record; not published, so at most a walk looks at it, atomically.
+    unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.store(version, Ordering::Relaxed);
+    Ok(())
+}
+
+impl Log {
+    /// A location that no writer makes.
+    #[cold]
+    pub(crate) fn damaged_record(&self, location: Location) -> Error {
+        Error::Damaged {
+            path: self.path().into(),
+            place: format!("segment {} offset {}", location.segment(), location.offset()),
+        }
+    }
+}

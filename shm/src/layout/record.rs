@@ -1,0 +1,76 @@
+//! The record: 32-byte header, extensions, key, value; each part padded to 8 bytes.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Fixed part of a record as it is written.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct RecordHeader {
+    /// Version of the entry: monotone per key.
+    pub(crate) version: u64,
+    /// Low half of the key's hash, so that a table can grow without hashing keys again.
+    pub(crate) hash: u32,
+    pub(crate) value_len: u32,
+    /// Key length - 1: keys have 1 to 65,536 bytes.
+    pub(crate) key_len_less_one: u16,
+    /// Node that made the change; 0 = this node before it got a number.
+    pub(crate) origin: u16,
+    /// `Kind`.
+    pub(crate) kind: u8,
+    /// `FLAG_REMOTE`; bits 0 to 2 are reserved: deadline, fence, previous record follow.
+    pub(crate) flags: u8,
+    /// Low 16 bits of the member that wrote it.
+    pub(crate) member: u16,
+    /// Bytes of extension words between header and key; unknown ones are skipped.
+    pub(crate) extension_bytes: u16,
+    /// `STATE_*` bits. Atomic after publication.
+    pub(crate) state: u16,
+    /// Time of the last access in ticks (reserved for idle time). Atomic after publication.
+    pub(crate) access: u32,
+}
+
+/// Size of [`RecordHeader`].
+pub(crate) const RECORD_HEADER: usize = 32;
+/// Offset of `access`.
+pub(crate) const ACCESS_OFFSET: usize = 28;
+/// Offset of `state`.
+pub(crate) const STATE_OFFSET: usize = 26;
+/// The record is not in the index (any more); set once, after the unlinking CAS.
+pub(crate) const STATE_DEAD: u16 = 1;
+/// Set together with `STATE_DEAD` on a record that never was in the index.
+pub(crate) const STATE_ABANDONED: u16 = 2;
+/// The change came from another node.
+pub(crate) const FLAG_REMOTE: u8 = 0x80;
+
+/// Largest key.
+pub(crate) const MAX_KEY: usize = 65_536;
+
+const _: () = {
+    assert!(size_of::<RecordHeader>() == RECORD_HEADER);
+    assert!(core::mem::offset_of!(RecordHeader, access) == ACCESS_OFFSET);
+    assert!(core::mem::offset_of!(RecordHeader, state) == STATE_OFFSET);
+};
+
+/// Rounds up to the next multiple of 8.
+pub(crate) const fn padded(len: usize) -> usize {
+    (len + 7) & !7
+}
+
+/// Offsets of the parts of a record, relative to its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) key: usize,
+    pub(crate) value: usize,
+    /// Where the next record starts.
+    pub(crate) end: usize,
+}
+
+impl Extent {
+    /// Of a record without extensions. `None` if the sum does not fit.
+    pub(crate) fn of(key_len: usize, value_len: usize, extension_bytes: usize) -> Option<Self> {
+        let key = RECORD_HEADER.checked_add(padded(extension_bytes))?;
+        let value = key.checked_add(key_len)?.checked_add(7)? & !7;
+        let end = value.checked_add(value_len)?.checked_add(7)? & !7;
+        Some(Self { key, value, end })
+    }
+}

@@ -1,0 +1,281 @@
+//! The map of a region file: where each part lies, and the words of the region itself.
+//!
+//! ```text
+//! 0        file header (one page, immutable after creation)
+//! 4096     region words (one page)
+//! 8192     attachments        members x 2048
+//!          thread descriptors threads x 256
+//!          segment states     segments x 8, padded to 64
+//!          segment headers    segments x 64
+//!          event ring         cells x 8, padded to 4096
+//!          segments           segments x segment_bytes
+//! ```
+
+use crate::error::{Error, Result};
+use crate::layout::bucket::Bucket;
+use crate::layout::segment::SegmentHeader;
+use crate::layout::thread::{Attachment, ThreadDescriptor};
+use crate::layout::word::MAX_SEGMENTS;
+use crate::os::mapping::Shared;
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// Size of the header page and of the page of region words.
+pub(crate) const PAGE: u64 = 4096;
+/// Thread descriptors of a region; 12 bits name one, 0 is not used.
+pub(crate) const THREADS: u64 = 1024;
+/// Members attached to a region at a time.
+pub(crate) const MEMBERS: u64 = 64;
+/// Other origins a region can remember.
+pub(crate) const ORIGINS: usize = 64;
+/// Hash function 1: XXH3, 64 bits, seeded.
+pub(crate) const HASH_XXH3: u64 = 1;
+/// Smallest and largest `max_bytes`.
+pub(crate) const MIN_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 256 << 30;
+/// Smallest and largest segment.
+pub(crate) const MIN_SEGMENT: u64 = 64 << 10;
+pub(crate) const MAX_SEGMENT: u64 = 8 << 20;
+
+/// What a region remembers of another origin.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct OriginWords {
+    /// Origin + 1; 0 = unused.
+    pub(crate) origin: AtomicU64,
+    /// Incarnation of the origin's region file the position counts in.
+    pub(crate) epoch: AtomicU64,
+    /// Everything below this ring position of the origin is applied here.
+    pub(crate) position: AtomicU64,
+    /// Closed time of the origin: all its changes up to this version are here.
+    pub(crate) closed: AtomicU64,
+}
+
+/// The words of a region, grouped by who writes them.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct RegionWords {
+    // Line 0: read by every operation, rarely written.
+    /// `RegionState`.
+    pub(crate) state: AtomicU64,
+    /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
+    pub(crate) floor: AtomicU64,
+    /// Segments that have memory: all numbers below this.
+    pub(crate) backed: AtomicU64,
+    /// 1 = somebody listens to a region of local scope, so writers announce.
+    pub(crate) journal_wanted: AtomicU64,
+    /// Highest thread descriptor in use so far + 1.
+    pub(crate) threads_used: AtomicU64,
+    /// Highest attachment in use so far + 1.
+    pub(crate) members_used: AtomicU64,
+    /// Number of bridges that ever served the region.
+    pub(crate) bridge_epoch: AtomicU64,
+    /// Until when cached locks are valid (reserved for global scope).
+    pub(crate) lease_deadline: AtomicU64,
+
+    // Line 1: the index.
+    /// First segment of the current table.
+    pub(crate) table_segment: AtomicU64,
+    /// Primary buckets (a power of two) of it.
+    pub(crate) table_buckets: AtomicU64,
+    /// Overflow buckets behind them.
+    pub(crate) table_overflow: AtomicU64,
+    /// The same of the next table while the index grows (reserved).
+    pub(crate) next_segment: AtomicU64,
+    pub(crate) next_buckets: AtomicU64,
+    pub(crate) next_overflow: AtomicU64,
+    /// Where the search for a free overflow bucket starts.
+    pub(crate) overflow_hint: AtomicU64,
+    /// Where the search for a free segment starts.
+    pub(crate) segment_hint: AtomicU64,
+
+    // Line 2: the event ring.
+    /// Next position to be written.
+    pub(crate) ring_tail: AtomicU64,
+    pub(crate) ring_reserved: [AtomicU64; 7],
+
+    // Line 3: listeners.
+    /// Bumped when a listener has to look; futex word.
+    pub(crate) event_word: AtomicU32,
+    /// Bit 0 = somebody sleeps on it; the bits above count.
+    pub(crate) event_sleepers: AtomicU32,
+    pub(crate) event_reserved: [AtomicU64; 7],
+
+    // Line 4: acknowledgements; written by the bridge, futex word for writers.
+    pub(crate) sent: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) applied: AtomicU64,
+    /// Reserved for persistent regions.
+    pub(crate) durable: AtomicU64,
+    pub(crate) ack_word: AtomicU32,
+    /// Bit p % 32 for each position p somebody sleeps for.
+    pub(crate) ack_sleepers: AtomicU32,
+    pub(crate) ack_reserved: [AtomicU64; 3],
+
+    // Line 5: rare things.
+    /// Tombstones up to this version may be gone.
+    pub(crate) purge_horizon: AtomicU64,
+    /// Entries with a lower version count as absent (reserved for clear).
+    pub(crate) clear_stamp: AtomicU64,
+    /// Offset of the lock table (reserved for global scope).
+    pub(crate) lock_table: AtomicU64,
+    /// Dead threads recovered so far.
+    pub(crate) recoveries: AtomicU64,
+    pub(crate) rare_reserved: [AtomicU64; 4],
+
+    pub(crate) reserved: [AtomicU64; 208],
+    /// One entry per other origin; written by the bridge.
+    pub(crate) origins: [OriginWords; ORIGINS],
+}
+
+// SAFETY: repr(C), atomics only.
+unsafe impl Shared for RegionWords {}
+
+#[cfg(not(vug_loom))]
+const _: () = {
+    assert!(size_of::<OriginWords>() == 32);
+    assert!(size_of::<RegionWords>() == PAGE as usize);
+    assert!(core::mem::offset_of!(RegionWords, ring_tail) == 128);
+    assert!(core::mem::offset_of!(RegionWords, sent) == 256);
+    assert!(core::mem::offset_of!(RegionWords, origins) == 2048);
+};
+
+/// Sizes and offsets of one region file. Everything follows from `max_bytes` and `segment_bytes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) max_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) segments: u64,
+    pub(crate) threads: u64,
+    pub(crate) members: u64,
+    pub(crate) ring_len: u64,
+    pub(crate) words_at: u64,
+    pub(crate) attachments_at: u64,
+    pub(crate) threads_at: u64,
+    pub(crate) states_at: u64,
+    pub(crate) headers_at: u64,
+    pub(crate) ring_at: u64,
+    pub(crate) segments_at: u64,
+    pub(crate) file_bytes: u64,
+}
+
+/// Number of words [`Geometry::to_words`] makes.
+pub(crate) const GEOMETRY_WORDS: usize = 14;
+
+fn align(value: u64, to: u64) -> u64 {
+    value.div_ceil(to) * to
+}
+
+impl Geometry {
+    /// For a new region. `segment_bytes` 0 = choose.
+    pub(crate) fn plan(max_bytes: u64, segment_bytes: u64) -> std::result::Result<Self, String> {
+        if !(MIN_BYTES..=MAX_BYTES).contains(&max_bytes) {
+            return Err(format!("max_bytes {max_bytes} is not within {MIN_BYTES} and {MAX_BYTES}"));
+        }
+        let segment_bytes = match segment_bytes {
+            0 => (max_bytes / 64).next_power_of_two().clamp(MIN_SEGMENT, 1 << 20),
+            chosen => chosen,
+        };
+        if !segment_bytes.is_power_of_two() || !(MIN_SEGMENT..=MAX_SEGMENT).contains(&segment_bytes)
+        {
+            return Err(format!(
+                "segment_bytes {segment_bytes} is not a power of two within {MIN_SEGMENT} and \
+                 {MAX_SEGMENT}"
+            ));
+        }
+        let segments = max_bytes / segment_bytes;
+        if segments < 8 {
+            return Err(format!(
+                "max_bytes {max_bytes} holds fewer than 8 segments of {segment_bytes} bytes"
+            ));
+        }
+        if segments >= MAX_SEGMENTS {
+            return Err(format!(
+                "max_bytes {max_bytes} needs more than {MAX_SEGMENTS} segments of \
+                 {segment_bytes} bytes"
+            ));
+        }
+        let ring_len = (max_bytes / 4096).next_power_of_two().clamp(1 << 12, 1 << 20);
+        let words_at = PAGE;
+        let attachments_at = words_at + PAGE;
+        let threads_at = attachments_at + MEMBERS * size_of::<Attachment>() as u64;
+        let states_at = threads_at + THREADS * size_of::<ThreadDescriptor>() as u64;
+        let headers_at = align(states_at + segments * 8, 64);
+        let ring_at = align(headers_at + segments * size_of::<SegmentHeader>() as u64, PAGE);
+        let segments_at = align(ring_at + ring_len * 8, PAGE);
+        Ok(Self {
+            max_bytes,
+            segment_bytes,
+            segments,
+            threads: THREADS,
+            members: MEMBERS,
+            ring_len,
+            words_at,
+            attachments_at,
+            threads_at,
+            states_at,
+            headers_at,
+            ring_at,
+            segments_at,
+            file_bytes: segments_at + segments * segment_bytes,
+        })
+    }
+
+    pub(crate) fn to_words(self) -> [u64; GEOMETRY_WORDS] {
+        [
+            self.max_bytes,
+            self.segment_bytes,
+            self.segments,
+            self.threads,
+            self.members,
+            self.ring_len,
+            self.words_at,
+            self.attachments_at,
+            self.threads_at,
+            self.states_at,
+            self.headers_at,
+            self.ring_at,
+            self.segments_at,
+            self.file_bytes,
+        ]
+    }
+
+    /// Reads a geometry back. It must be exactly the one that this version would plan: a header
+    /// with other numbers is damaged, whatever its checksum says.
+    pub(crate) fn from_words(words: &[u64]) -> Option<Self> {
+        let (&max_bytes, &segment_bytes) = (words.first()?, words.get(1)?);
+        let planned = Self::plan(max_bytes, segment_bytes.max(1)).ok()?;
+        (words.get(..GEOMETRY_WORDS)? == planned.to_words()).then_some(planned)
+    }
+
+    /// Offset of a segment in the file.
+    #[inline]
+    pub(crate) fn segment_at(&self, segment: u32) -> u64 {
+        self.segments_at + u64::from(segment) * self.segment_bytes
+    }
+
+    /// Buckets of the table a region starts with: (primary, overflow, segments).
+    pub(crate) fn first_table(&self) -> (u64, u64, u64) {
+        // One bucket of six slots for 640 bytes: four entries per bucket at 128 bytes each.
+        let buckets = (self.max_bytes / 640).next_power_of_two();
+        let overflow = buckets / 4;
+        let bytes = (buckets + overflow) * size_of::<Bucket>() as u64;
+        (buckets, overflow, bytes.div_ceil(self.segment_bytes))
+    }
+
+    /// Damage found in the map of a file.
+    pub(crate) fn damaged(path: &std::path::Path) -> Error {
+        Error::DamagedHeader { path: path.into(), field: "geometry" }
+    }
+
+    /// All windows lie inside the file; checked once more when they are made.
+    pub(crate) fn check(&self, file_len: u64, path: &std::path::Path) -> Result<()> {
+        if file_len < self.file_bytes {
+            return Err(Error::Truncated {
+                path: path.into(),
+                expected: self.file_bytes,
+                found: file_len,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,514 @@
+//! The tables of `FORMAT.md`, made from the code. A test compares them with the document, so that
+//! neither changes without the other.
+//!
+//! Offsets come from `offset_of!`, sizes from the distance to the next field, positions of bits
+//! from words that the encoders make.
+
+use core::mem::offset_of;
+
+use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};
+use crate::layout::header::{FORMAT_VERSION, FileHeader, HEADER_BYTES};
+use crate::layout::node::{
+    LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords, Phase,
+    SLOTS_OFFSET, SlotState, WORDS_OFFSET,
+};
+use crate::layout::record::{FLAG_REMOTE, MAX_KEY, RecordHeader, STATE_ABANDONED, STATE_DEAD};
+use crate::layout::region::{
+    Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
+    OriginWords, PAGE, RegionWords, THREADS,
+};
+use crate::layout::segment::SegmentHeader;
+use crate::layout::thread::{
+    Attachment, HAZARDS, InsertDescriptor, Intent, OPERATION_HAZARDS, OwnerWord, PINS,
+    ThreadDescriptor,
+};
+use crate::layout::word::{
+    CellWord, GENERATION_MASK, HIDDEN_TAG, HeaderWord, LOCATION_BITS, Location, MAX_SEGMENTS,
+    RingOp, SegmentState, SegmentWord, SlotRef, SlotWord,
+};
+use crate::region::Kind;
+use crate::region::file::MAGIC;
+
+/// One row of a structure: offset, name, meaning.
+type Row = (usize, &'static str, &'static str);
+
+/// Every table with the name that its markers in the document have.
+pub fn tables() -> Vec<(&'static str, String)> {
+    let mut tables = structures();
+    tables.extend(words());
+    tables.extend(lists());
+    tables.push(("Constants", constants()));
+    tables.push(("Geometry", geometry()));
+    tables
+}
+
+macro_rules! rows {
+    ($type:ty { $($field:ident: $meaning:literal,)* }) => {
+        structure(size_of::<$type>(), &[
+            $((offset_of!($type, $field), stringify!($field), $meaning),)*
+        ])
+    };
+}
+
+fn structure(size: usize, rows: &[Row]) -> String {
+    let ends = rows.iter().skip(1).map(|row| row.0).chain([size]);
+    let lines = rows.iter().zip(ends).map(|((at, name, meaning), end)| {
+        vec![at.to_string(), (end - at).to_string(), format!("`{name}`"), (*meaning).into()]
+    });
+    let table = table(&["offset", "bytes", "field", "meaning"], lines);
+    format!("{table}\n{size} bytes in all.\n")
+}
+
+fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for line in lines {
+        text.push_str(&format!("| {} |\n", line.join(" | ")));
+    }
+    text
+}
+
+fn structures() -> Vec<(&'static str, String)> {
+    vec![
+        ("FileHeader", file_header()),
+        ("NodeWords", node_words()),
+        ("MemberSlot", member_slot()),
+        ("RegionWords", region_words()),
+        ("OriginWords", origin_words()),
+        ("Attachment", attachment()),
+        ("ThreadDescriptor", thread_descriptor()),
+        ("Intent", intent()),
+        ("InsertDescriptor", insert_descriptor()),
+        ("SegmentHeader", segment_header()),
+        ("Bucket", bucket()),
+        ("RecordHeader", record_header()),
+    ]
+}
+
+fn file_header() -> String {
+    rows!(FileHeader {
+        magic: "one value per kind of file, see the constants",
+        version: "u32, format version",
+        byte_order: "u32, 0x01020304 as the writer stores it",
+        compat: "features that readers and writers may ignore",
+        ro_compat: "features that readers may ignore, writers not",
+        incompat: "features that nobody may ignore",
+        id: "random identity of the file, low half first",
+        boot: "boot id of the machine's start at which it was made",
+        node: "identity of the node it belongs to",
+        file_len: "length of the file",
+        geometry: "24 words, meaning by kind of file",
+        reserved: "zero",
+        checksum: "XXH3-64 without seed of all bytes before it",
+    })
+}
+
+fn node_words() -> String {
+    rows!(NodeWords {
+        origin: "number of the node in its cluster; 0 until assigned, then final",
+        origin_reserved: "zero",
+        bridge_epoch: "bridges that ever took the seat",
+        epoch_reserved: "zero",
+        bridge_pid: "process id of the bridge that took the seat last, 0 after it left",
+        pid_reserved: "zero",
+        bridge_sleeping: "u32; bit 0: the bridge is about to sleep or sleeps, bits 1-31: count",
+        sleeping_reserved: "zero",
+    })
+}
+
+fn member_slot() -> String {
+    rows!(MemberSlot {
+        state: "member state word",
+        pid: "process id in the member's own pid namespace",
+        start_time: "field 22 of `/proc/<pid>/stat`; 0 = unknown",
+        pidns_inode: "inode of the pid namespace; 0 = unknown",
+        timens_inode: "inode of the time namespace; 0 = none",
+        joined_at_micros: "microseconds since 1970; for people only",
+        reserved: "zero",
+    })
+}
+
+fn region_words() -> String {
+    rows!(RegionWords {
+        state: "0 ready, 1 initialising, 2 degraded",
+        floor: "writers start above this version",
+        backed: "segments that have memory: all numbers below this",
+        journal_wanted: "1 = somebody listens to a region of local scope",
+        threads_used: "highest thread descriptor ever used + 1",
+        members_used: "highest attachment ever used + 1",
+        bridge_epoch: "epoch of the latest bridge that served the region",
+        lease_deadline: "reserved (global scope), zero",
+        table_segment: "first segment of the index table",
+        table_buckets: "primary buckets, a power of two",
+        table_overflow: "overflow buckets behind them",
+        next_segment: "reserved (growth), zero",
+        next_buckets: "reserved (growth), zero",
+        next_overflow: "reserved (growth), zero",
+        overflow_hint: "where the search for a free overflow bucket starts; any value is right",
+        segment_hint: "where the search for a free segment starts; any value is right",
+        ring_tail: "next position of the event ring",
+        ring_reserved: "zero",
+        event_word: "u32, futex word of listeners, counts wakes",
+        event_sleepers: "u32; bit 0: somebody sleeps on it, bits 1-31: count",
+        event_reserved: "zero",
+        sent: "all ring positions below it were sent",
+        received: "all ring positions below it were received by the nodes that must",
+        applied: "all ring positions below it were applied by the nodes that must",
+        durable: "reserved (persistent regions), zero",
+        ack_word: "u32, futex word of waiting writers, counts wakes",
+        ack_sleepers: "u32, bit p % 32 for each position p that somebody sleeps for",
+        ack_reserved: "zero",
+        purge_horizon: "reserved (tombstones up to this version may be gone), zero",
+        clear_stamp: "reserved (clear), zero",
+        lock_table: "reserved (global scope), zero",
+        recoveries: "thread descriptors of dead members recovered so far",
+        rare_reserved: "zero",
+        reserved: "zero",
+        origins: "one entry per other origin",
+    })
+}
+
+fn origin_words() -> String {
+    rows!(OriginWords {
+        origin: "origin + 1; 0 = unused; written last",
+        epoch: "which incarnation of the origin's file the position counts in",
+        position: "everything below this ring position of the origin is applied here",
+        closed: "all changes of the origin up to this version are here",
+    })
+}
+
+fn attachment() -> String {
+    rows!(Attachment {
+        owner: "owner word; 0 = free",
+        pins_used: "highest pin word ever used + 1",
+        pins: "pin words: segment + 1 that must not be reused; 0 = none",
+    })
+}
+
+fn thread_descriptor() -> String {
+    rows!(ThreadDescriptor {
+        hazards: "hazard words: segment + 1 that must not be reused; 0 = none",
+        owner: "owner word; 0 = free",
+        active_since: "closed time: 0 not writing, else no version of the write is lower",
+        ring_start: "ring tail when the running operation began",
+        stamp: "counter of the last empty word made; never goes back, whoever owns it",
+        overflow_claim: "overflow bucket + 1 that is being claimed; 0 = none",
+        reserved: "zero",
+        intent: "the running write",
+        insert: "the insert that a pending bucket header names",
+        gets: "reads",
+        hits: "reads that found a value",
+        puts: "values written",
+        destroys: "entries destroyed",
+    })
+}
+
+fn intent() -> String {
+    rows!(Intent {
+        record: "location + 1 of the new record; 0 = no write; all ones = no record",
+        slot: "slot reference + 1; 0 = nothing can be published yet",
+        old: "slot word that is replaced",
+        new: "slot word that replaces it",
+        announce: "ring operation + 1 of the announcement; 0 = none",
+        reserved: "zero",
+    })
+}
+
+fn insert_descriptor() -> String {
+    rows!(InsertDescriptor {
+        sequence: "number of the insert; the bucket header has its low bits",
+        slot: "slot reference + 1",
+        expected: "empty word that is replaced",
+        new: "word that is inserted",
+    })
+}
+
+fn segment_header() -> String {
+    rows!(SegmentHeader {
+        committed: "bytes from the start that hold complete records, a multiple of 8",
+        dead: "bytes of records counted as dead; may be too low",
+        latest_deadline: "reserved (expiry), zero",
+        newest_version: "reserved (delta scans), zero",
+        reserved: "zero",
+    })
+}
+
+fn bucket() -> String {
+    rows!(Bucket {
+        header: "primary bucket: header word; overflow bucket: bucket it was claimed for + 1",
+        slots: "slot words",
+        link: "next bucket of the chain + 1; 0 = last",
+    })
+}
+
+fn record_header() -> String {
+    rows!(RecordHeader {
+        version: "u64, monotone per key",
+        hash: "u32, low half of the key's hash",
+        value_len: "u32",
+        key_len_less_one: "u16, length of the key - 1",
+        origin: "u16, node that made the change; 0 = this node before it got a number",
+        kind: "u8",
+        flags: "u8",
+        member: "u16, slot of the member that wrote it",
+        extension_bytes: "u16, bytes of extensions behind the header",
+        state: "u16, atomic",
+        access: "u32, atomic; reserved (idle time), zero",
+    })
+}
+
+/// `(bits, field, meaning)` lines, the mask given by an encoder.
+fn bits(fields: &[(u64, &str, &str)]) -> String {
+    let lines = fields.iter().map(|(mask, name, meaning)| {
+        let (low, high) = (mask.trailing_zeros(), 63 - mask.leading_zeros());
+        let range = if low == high { low.to_string() } else { format!("{low}-{high}") };
+        vec![range, (*name).into(), (*meaning).into()]
+    });
+    table(&["bits", "field", "meaning"], lines)
+}
+
+fn words() -> Vec<(&'static str, String)> {
+    vec![
+        ("MemberState", member_state()),
+        ("OwnerWord", owner_word()),
+        ("Location", location()),
+        ("SlotWord", occupied()),
+        ("EmptyWord", empty()),
+        ("SlotReference", slot_reference()),
+        ("HeaderWord", header_word()),
+        ("SegmentWord", segment_word()),
+        ("CellWord", cell_word()),
+    ]
+}
+
+fn member_state() -> String {
+    let generation = SlotState { generation: SlotState::MAX_GENERATION, phase: Phase::Free };
+    let phases = [Phase::Joining, Phase::Live, Phase::Recovering];
+    let encode = |phase| SlotState { generation: 0, phase }.encode();
+    let phase = phases.iter().fold(0, |mask, phase| mask | encode(*phase));
+    // Free is the fourth value of a field that is a whole byte.
+    let phase = phase | phase << 6 | phase << 2;
+    bits(&[
+        (0xff, "reserved", "zero"),
+        (phase, "phase", "0 free, 1 joining, 2 live, 3 recovering"),
+        (generation.encode(), "generation", "counts the members that ever had the slot"),
+    ])
+}
+
+fn owner_word() -> String {
+    let recovering = OwnerWord::recovering(0).0;
+    bits(&[
+        (0xffff, "slot", "member slot in the node file"),
+        (!recovering & !0xffff, "generation", "generation of the slot, never 0"),
+        (recovering, "recovering", "the member cleans up after a dead owner"),
+    ])
+}
+
+fn location_fields() -> [(u64, &'static str, &'static str); 3] {
+    let segment = Location::new(MAX_SEGMENTS as u32, 0, 0).0;
+    let generation = Location::new(0, GENERATION_MASK, 0).0;
+    let offset = ((1 << LOCATION_BITS) - 1) ^ segment ^ generation;
+    [
+        (offset, "offset", "from the start of the segment, in units of 8 bytes"),
+        (generation, "generation", "low bits of the segment's generation"),
+        (segment, "segment", "number of the segment; all ones: none (region events)"),
+    ]
+}
+
+fn location() -> String {
+    bits(&location_fields())
+}
+
+const WHOLE: u64 = (1 << LOCATION_BITS) - 1;
+
+fn occupied() -> String {
+    let tag = SlotWord::occupied(511, Location(0)).0;
+    let frequency = u64::MAX ^ SlotWord(u64::MAX).identity();
+    let frozen = !(tag | frequency | WHOLE);
+    bits(&[
+        (WHOLE, "location", "of the record"),
+        (frequency, "frequency", "reserved (eviction); two words that differ only here are equal"),
+        (frozen, "frozen", "reserved (growth), zero"),
+        (tag, "tag", "1 hidden (tombstone, transit); 2-511 from the hash; 0 = empty word"),
+    ])
+}
+
+fn empty() -> String {
+    let thread = SlotWord::empty(u32::MAX, 0).0;
+    let counter = SlotWord::empty(0, u64::MAX).0;
+    bits(&[
+        (counter, "counter", "value of the thread's `stamp` when the word was made"),
+        (thread, "thread", "thread descriptor that made the word; 0 = never used"),
+        (!(thread | counter), "zero", "so that the tag is 0"),
+    ])
+}
+
+fn slot_reference() -> String {
+    let slot = SlotRef::new(0, 7).to_word() - 1;
+    let bucket = SlotRef::new(u32::MAX, 0).to_word() - 1;
+    bits(&[
+        (slot, "slot", "position in the bucket, 0-5"),
+        (bucket, "bucket", "number of the bucket"),
+    ])
+}
+
+fn header_word() -> String {
+    let idle = HeaderWord(u64::MAX).finished().0;
+    let pending = |thread, sequence| HeaderWord(u64::MAX).claim(thread, sequence).0;
+    let flag = pending(0, 0);
+    bits(&[
+        (flag, "pending", "an insert was claimed and is not finished"),
+        (pending(0, u64::MAX) ^ flag, "sequence", "low bits of the insert's number; idle: 0"),
+        (pending(u32::MAX, 0) ^ flag, "thread", "thread descriptor that says which; idle: 0"),
+        (idle, "version", "one more with each claim"),
+    ])
+}
+
+fn segment_word() -> String {
+    let word = |owner, generation| SegmentWord::new(SegmentState::Unbacked, owner, generation).0;
+    let (owner, generation) = (word(u32::MAX, 0), word(0, u64::MAX));
+    bits(&[
+        (generation, "generation", "one more each time the segment becomes free"),
+        (owner, "owner", "thread descriptor, only of an active segment"),
+        (!(owner | generation), "state", "see the list of states"),
+    ])
+}
+
+fn cell_word() -> String {
+    let lap = CellWord::new(u64::MAX, RingOp::Region, Location(0)).0;
+    let op = CellWord::new(0, RingOp::Local, Location(0)).0;
+    bits(&[
+        (WHOLE, "location", "of the record"),
+        (op, "operation", "see the list of operations"),
+        (lap, "lap", "low bits of position / cells + 1"),
+    ])
+}
+
+fn list(entries: &[(u64, String, &str)]) -> String {
+    let lines = entries
+        .iter()
+        .map(|(number, name, meaning)| vec![number.to_string(), name.clone(), (*meaning).into()]);
+    table(&["number", "name", "meaning"], lines)
+}
+
+fn lists() -> Vec<(&'static str, String)> {
+    vec![
+        ("SegmentStates", segment_states()),
+        ("RingOperations", ring_operations()),
+        ("Kinds", kinds()),
+        ("RecordBits", record_bits()),
+    ]
+}
+
+fn segment_states() -> String {
+    use SegmentState as S;
+    let states = [
+        (S::Unbacked, "not taken yet; has no memory unless `backed` covers it"),
+        (S::Free, "may be taken"),
+        (S::Active, "its owner appends to it"),
+        (S::Open, "partly filled, without owner; may be adopted"),
+        (S::Sealed, "full; nobody appends"),
+        (S::Draining, "reserved (cleaner)"),
+        (S::Quarantine, "holds dead records only; free when nothing protects it"),
+        (S::Index, "part of the index table"),
+        (S::Run, "reserved (records of several segments)"),
+    ];
+    let states = states.map(|(state, meaning)| {
+        let number = SegmentWord::new(state, 0, 0).0 >> 60;
+        (number, format!("{state:?}"), meaning)
+    });
+    list(&states)
+}
+
+fn ring_operations() -> String {
+    let operations = [
+        (RingOp::Region, "no record tells what changed: look at the region again"),
+        (RingOp::Change, "made on this node: for listeners and for the bridge"),
+        (RingOp::Remote, "came from another node: for listeners only"),
+        (RingOp::Local, "node-wide, not for other nodes"),
+    ];
+    list(&operations.map(|(op, meaning)| (op as u64, format!("{op:?}"), meaning)))
+}
+
+fn kinds() -> String {
+    let kinds = [
+        (Kind::Value, "has a value"),
+        (Kind::Invalid, "the key is known, its value is not"),
+        (Kind::LocalInvalid, "the same, only on this node"),
+        (Kind::Tombstone, "destroyed"),
+        (Kind::Transit, "reserved (regions that store nothing)"),
+    ];
+    list(&kinds.map(|(kind, meaning)| (kind as u64, format!("{kind:?}"), meaning)))
+}
+
+fn record_bits() -> String {
+    let line = |field: &str, mask: u64, meaning: &str| {
+        vec![format!("`{field}`"), format!("{mask:#06x}"), meaning.into()]
+    };
+    let lines = [
+        line("flags", u64::from(FLAG_REMOTE), "the change came from another node"),
+        line("state", u64::from(STATE_DEAD), "the record is not in the index (any more)"),
+        line("state", u64::from(STATE_ABANDONED), "with the former: it never was"),
+    ];
+    table(&["field", "mask", "meaning"], lines.into_iter())
+}
+
+fn constants() -> String {
+    let magic = |magic: [u8; 8]| magic.map(|byte| format!("{byte:02x}")).join(" ");
+    let lines = [
+        ("format version", FORMAT_VERSION.to_string()),
+        ("magic of a node file (bytes)", magic(NODE_MAGIC)),
+        ("magic of a region file (bytes)", magic(MAGIC)),
+        ("bytes of the file header", HEADER_BYTES.to_string()),
+        ("page", PAGE.to_string()),
+        ("node file: words at", WORDS_OFFSET.to_string()),
+        ("node file: member slots at", SLOTS_OFFSET.to_string()),
+        ("node file: member slots", MEMBER_SLOTS.to_string()),
+        ("node file: length", NODE_FILE_BYTES.to_string()),
+        ("node file: lock byte of slot 0", LOCK_BASE.to_string()),
+        ("thread descriptors of a region", THREADS.to_string()),
+        ("hazard words of a thread", HAZARDS.to_string()),
+        ("of these for running operations", OPERATION_HAZARDS.to_string()),
+        ("attachments of a region", MEMBERS.to_string()),
+        ("pin words of an attachment", PINS.to_string()),
+        ("other origins a region remembers", ORIGINS.to_string()),
+        ("slots of a bucket", SLOTS.to_string()),
+        ("longest chain of overflow buckets", MAX_OVERFLOW.to_string()),
+        ("tag of hidden entries", HIDDEN_TAG.to_string()),
+        ("hash id of XXH3-64 with seed", HASH_XXH3.to_string()),
+        ("longest key", MAX_KEY.to_string()),
+        ("segments of a region, fewer than", MAX_SEGMENTS.to_string()),
+        ("segment_bytes, smallest", MIN_SEGMENT.to_string()),
+        ("segment_bytes, largest", MAX_SEGMENT.to_string()),
+        ("max_bytes, smallest", MIN_BYTES.to_string()),
+        ("max_bytes, largest", MAX_BYTES.to_string()),
+    ];
+    let lines = lines.into_iter().map(|(name, value)| vec![name.into(), value]);
+    table(&["constant", "value"], lines)
+}
+
+/// The words of the header, with two examples.
+fn geometry() -> String {
+    const NAMES: [&str; 14] = [
+        "max_bytes",
+        "segment_bytes",
+        "segments",
+        "threads",
+        "members",
+        "ring_len",
+        "words_at",
+        "attachments_at",
+        "threads_at",
+        "states_at",
+        "headers_at",
+        "ring_at",
+        "segments_at",
+        "file_bytes",
+    ];
+    let plan = |bytes| Geometry::plan(bytes, 0).map(Geometry::to_words).unwrap_or_default();
+    let (small, usual) = (plan(1 << 20), plan(64 << 20));
+    let lines = NAMES.iter().enumerate().map(|(index, name)| {
+        let values = [small[index], usual[index]].map(|value| value.to_string());
+        vec![index.to_string(), format!("`{name}`"), values[0].clone(), values[1].clone()]
+    });
+    table(&["word", "name", "1 MiB region", "64 MiB region"], lines)
+}

@@ -1,0 +1,28 @@
+//! The per-segment words beside the packed state array.
+
+use crate::os::mapping::Shared;
+use crate::sync::AtomicU64;
+
+/// One cache line per segment.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct SegmentHeader {
+    /// Bytes from the start that hold complete records. Written by the owner only, release.
+    pub(crate) committed: AtomicU64,
+    /// Bytes of records known to be dead: a hint that says when looking is worth it. The truth is
+    /// the dead mark of each record.
+    pub(crate) dead: AtomicU64,
+    /// Latest deadline of a record in the segment (reserved for expiry).
+    pub(crate) latest_deadline: AtomicU64,
+    /// Highest version in the segment (reserved for delta scans).
+    pub(crate) newest_version: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 4],
+}
+
+// SAFETY: repr(C), atomics only.
+unsafe impl Shared for SegmentHeader {}
+// SAFETY: a plain atomic (segment state words, ring cells).
+unsafe impl Shared for AtomicU64 {}
+
+#[cfg(not(vug_loom))]
+const _: () = assert!(size_of::<SegmentHeader>() == 64);

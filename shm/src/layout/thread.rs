@@ -1,0 +1,127 @@
+//! Thread descriptors and member attachments of a region.
+
+use crate::os::mapping::Shared;
+use crate::sync::AtomicU64;
+
+/// Hazard words of a thread.
+pub(crate) const HAZARDS: usize = 8;
+/// Of these the first two serve running operations ...
+pub(crate) const OPERATION_HAZARDS: usize = 2;
+/// Pin words of an attachment.
+pub(crate) const PINS: usize = 254;
+
+/// One thread of one member in one region: four cache lines. Every word is written by the owning
+/// thread alone, except `owner` (by whoever claims or recovers the descriptor).
+#[derive(Debug)]
+#[repr(C, align(256))]
+pub(crate) struct ThreadDescriptor {
+    /// Segment number + 1 that must not be reused; 0 = none.
+    /// ... and the others held by guards until they are dropped.
+    pub(crate) hazards: [AtomicU64; HAZARDS],
+
+    /// 0 = free; else `OwnerWord`.
+    pub(crate) owner: AtomicU64,
+    /// Closed time: 0 = not writing, else no version of the running write will be lower than this.
+    pub(crate) active_since: AtomicU64,
+    /// Ring tail when the running operation began: where recovery starts to look.
+    pub(crate) ring_start: AtomicU64,
+    /// Last stamp given to an empty slot word. Never reset, also not when the owner changes.
+    pub(crate) stamp: AtomicU64,
+    /// Overflow bucket + 1 being claimed; 0 = none.
+    pub(crate) overflow_claim: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 3],
+
+    /// The running write, for recovery. See `region::write` for the order of stores.
+    pub(crate) intent: Intent,
+
+    /// The insert that a pending bucket header names, for helpers.
+    pub(crate) insert: InsertDescriptor,
+    /// Reads.
+    pub(crate) gets: AtomicU64,
+    /// Reads that found a value.
+    pub(crate) hits: AtomicU64,
+    /// Values written.
+    pub(crate) puts: AtomicU64,
+    /// Entries destroyed.
+    pub(crate) destroys: AtomicU64,
+}
+
+/// What a write is about to do. `record` set = there is something to recover.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Intent {
+    /// Location + 1 of the new record; set first, cleared first.
+    pub(crate) record: AtomicU64,
+    /// `SlotRef::to_word`, 0 = the slot is not known yet, so nothing can be published.
+    pub(crate) slot: AtomicU64,
+    /// Slot word that is replaced.
+    pub(crate) old: AtomicU64,
+    /// Slot word that replaces it.
+    pub(crate) new: AtomicU64,
+    /// `RingOp` + 1 of the announcement, 0 = none.
+    pub(crate) announce: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 3],
+}
+
+/// The insert that anybody may finish.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct InsertDescriptor {
+    /// Number of the insert; its low 19 bits are in the pending header.
+    pub(crate) sequence: AtomicU64,
+    /// `SlotRef::to_word`.
+    pub(crate) slot: AtomicU64,
+    /// Empty word that is replaced.
+    pub(crate) expected: AtomicU64,
+    /// Word that is inserted.
+    pub(crate) new: AtomicU64,
+}
+
+/// A member in a region and the segments it pins.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Attachment {
+    /// 0 = free; else `OwnerWord`.
+    pub(crate) owner: AtomicU64,
+    /// Highest pin word in use so far + 1.
+    pub(crate) pins_used: AtomicU64,
+    /// Segment number + 1; 0 = none.
+    pub(crate) pins: [AtomicU64; PINS],
+}
+
+// SAFETY: repr(C), atomics only.
+unsafe impl Shared for ThreadDescriptor {}
+// SAFETY: repr(C), atomics only.
+unsafe impl Shared for Attachment {}
+
+/// Owner of a descriptor or attachment: member id (slot 16 bits, generation 46 bits) and state 2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OwnerWord(pub(crate) u64);
+
+impl OwnerWord {
+    const RECOVERING: u64 = 1 << 63;
+
+    /// The member uses it.
+    pub(crate) fn live(member: u64) -> Self {
+        Self(member)
+    }
+
+    /// The member cleans up after a dead owner.
+    pub(crate) fn recovering(member: u64) -> Self {
+        Self(member | Self::RECOVERING)
+    }
+
+    /// The member that must be alive for the word to mean anything.
+    pub(crate) fn member(self) -> u64 {
+        self.0 & !Self::RECOVERING
+    }
+}
+
+#[cfg(not(vug_loom))]
+const _: () = {
+    assert!(size_of::<ThreadDescriptor>() == 256);
+    assert!(core::mem::offset_of!(ThreadDescriptor, owner) == 64);
+    assert!(core::mem::offset_of!(ThreadDescriptor, intent) == 128);
+    assert!(core::mem::offset_of!(ThreadDescriptor, insert) == 192);
+    assert!(size_of::<Attachment>() == 2048);
+};

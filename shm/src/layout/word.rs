@@ -1,0 +1,320 @@
+//! The packed 64-bit words of the index, the segments and the event ring.
+//!
+//! ```text
+//! slot, occupied   tag 9 | frozen 1 | frequency 2 | segment 18 | generation 14 | offset/8 20
+//! slot, empty      0   9 | frozen 1 | 0         2 | thread 12 | stamp counter 40
+//! bucket header    version 32 | 0 31 | 0              (idle)
+//!                  version 32 | thread 12 | sequence 19 | 1   (an insert is pending)
+//! segment state    state 4 | owner 12 | generation 48
+//! ring cell        lap 10 | op 2 | segment 18 | generation 14 | offset/8 20
+//! ```
+
+/// Bits of a location: segment, generation, offset.
+pub(crate) const LOCATION_BITS: u32 = 52;
+const LOCATION_MASK: u64 = (1 << LOCATION_BITS) - 1;
+const OFFSET_BITS: u32 = 20;
+const GENERATION_BITS: u32 = 14;
+/// A slot's generation is the segment's generation modulo this.
+pub(crate) const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
+const SEGMENT_BITS: u32 = 18;
+/// Highest segment number + 1; the number itself is the escape of region events.
+pub(crate) const MAX_SEGMENTS: u64 = (1 << SEGMENT_BITS) - 1;
+const FREQUENCY_SHIFT: u32 = 52;
+const FREQUENCY_MASK: u64 = 0b11 << FREQUENCY_SHIFT;
+const TAG_SHIFT: u32 = 55;
+/// Tag of entries that reads do not see (tombstones, transit): any key may hide behind it.
+pub(crate) const HIDDEN_TAG: u64 = 1;
+
+/// Where a record lies: segment, generation of the segment (14 bits), offset in units of 8 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Location(pub(crate) u64);
+
+impl Location {
+    /// Of announcements that name no record.
+    pub(crate) const NONE: Self = Self(MAX_SEGMENTS << (GENERATION_BITS + OFFSET_BITS));
+
+    /// Reads a location from a shared word of which it is all.
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self(word & LOCATION_MASK)
+    }
+
+    pub(crate) fn new(segment: u32, generation: u64, offset: usize) -> Self {
+        debug_assert!(offset.is_multiple_of(8));
+        Self(
+            (u64::from(segment) << (GENERATION_BITS + OFFSET_BITS))
+                | ((generation & GENERATION_MASK) << OFFSET_BITS)
+                | (offset as u64 >> 3),
+        )
+    }
+
+    #[inline]
+    pub(crate) fn segment(self) -> u32 {
+        (self.0 >> (GENERATION_BITS + OFFSET_BITS)) as u32 & (MAX_SEGMENTS as u32)
+    }
+
+    #[inline]
+    pub(crate) fn generation(self) -> u64 {
+        (self.0 >> OFFSET_BITS) & GENERATION_MASK
+    }
+
+    /// Byte offset inside the segment.
+    #[inline]
+    pub(crate) fn offset(self) -> usize {
+        ((self.0 & ((1 << OFFSET_BITS) - 1)) << 3) as usize
+    }
+}
+
+/// A word of an index slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SlotWord(pub(crate) u64);
+
+impl SlotWord {
+    pub(crate) fn occupied(tag: u64, location: Location) -> Self {
+        debug_assert!(tag > 0 && tag < 512);
+        Self((tag << TAG_SHIFT) | location.0)
+    }
+
+    /// An empty word that no slot ever held before: `counter` is never repeated by `thread`.
+    pub(crate) fn empty(thread: u32, counter: u64) -> Self {
+        Self((u64::from(thread & 0xfff) << 40) | (counter & ((1 << 40) - 1)))
+    }
+
+    #[inline]
+    pub(crate) fn tag(self) -> u64 {
+        self.0 >> TAG_SHIFT
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        self.tag() == 0
+    }
+
+    #[inline]
+    pub(crate) fn location(self) -> Location {
+        Location(self.0 & LOCATION_MASK)
+    }
+
+    /// The word without its frequency bits: two words that differ only there name the same entry.
+    #[inline]
+    pub(crate) fn identity(self) -> u64 {
+        if self.is_empty() { self.0 } else { self.0 & !FREQUENCY_MASK }
+    }
+
+    /// This word with the frequency of `other`.
+    pub(crate) fn with_frequency_of(self, other: Self) -> Self {
+        if other.is_empty() { self } else { Self(self.0 | (other.0 & FREQUENCY_MASK)) }
+    }
+}
+
+/// Tag of a key's hash: 2..=511, so that 0 can mean empty and 1 hidden.
+#[inline]
+pub(crate) fn tag_of(hash: u64) -> u64 {
+    let tag = hash >> TAG_SHIFT;
+    if tag < 2 { tag + 2 } else { tag }
+}
+
+/// A word of a bucket header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HeaderWord(pub(crate) u64);
+
+impl HeaderWord {
+    #[inline]
+    pub(crate) fn is_pending(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// The pending word by which `thread` claims the bucket for its insert number `sequence`.
+    pub(crate) fn claim(self, thread: u32, sequence: u64) -> Self {
+        let version = (self.0 >> 32).wrapping_add(1) & 0xffff_ffff;
+        Self(
+            (version << 32)
+                | (u64::from(thread & 0xfff) << 20)
+                | ((sequence & Self::SEQUENCE_MASK) << 1)
+                | 1,
+        )
+    }
+
+    /// The idle word that ends this pending one.
+    pub(crate) fn finished(self) -> Self {
+        Self((self.0 >> 32) << 32)
+    }
+
+    pub(crate) fn thread(self) -> u32 {
+        (self.0 >> 20) as u32 & 0xfff
+    }
+
+    pub(crate) fn sequence(self) -> u64 {
+        (self.0 >> 1) & Self::SEQUENCE_MASK
+    }
+
+    /// Sequences are compared in this many bits.
+    pub(crate) const SEQUENCE_MASK: u64 = (1 << 19) - 1;
+}
+
+/// A slot of the table: bucket number and position in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SlotRef(u64);
+
+impl SlotRef {
+    pub(crate) fn new(bucket: u32, slot: usize) -> Self {
+        Self((u64::from(bucket) << 3) | slot as u64)
+    }
+
+    /// For a word in shared memory; 0 there means none.
+    pub(crate) fn to_word(self) -> u64 {
+        self.0 + 1
+    }
+
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        word.checked_sub(1).map(Self)
+    }
+
+    pub(crate) fn bucket(self) -> usize {
+        (self.0 >> 3) as usize
+    }
+
+    pub(crate) fn slot(self) -> usize {
+        (self.0 & 7) as usize
+    }
+}
+
+/// What a segment is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum SegmentState {
+    /// Has no memory yet.
+    Unbacked = 0,
+    /// May be taken.
+    Free = 1,
+    /// Its owner appends to it.
+    Active = 2,
+    /// Partly filled, without owner; may be adopted.
+    Open = 3,
+    /// Full; nobody appends.
+    Sealed = 4,
+    /// Being emptied by its owner (reserved for the cleaner).
+    Draining = 5,
+    /// Holds dead records only; free as soon as no hazard or pin names it.
+    Quarantine = 6,
+    /// Part of an index table.
+    Index = 7,
+    /// Continuation of a run whose head is an earlier segment (reserved).
+    Run = 8,
+}
+
+/// A word of the segment state array.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SegmentWord(pub(crate) u64);
+
+impl SegmentWord {
+    pub(crate) fn new(state: SegmentState, owner: u32, generation: u64) -> Self {
+        Self(
+            ((state as u64) << 60)
+                | (u64::from(owner & 0xfff) << 48)
+                | (generation & ((1 << 48) - 1)),
+        )
+    }
+
+    /// `None` for a number that no state has: the file is damaged.
+    pub(crate) fn state(self) -> Option<SegmentState> {
+        Some(match self.0 >> 60 {
+            0 => SegmentState::Unbacked,
+            1 => SegmentState::Free,
+            2 => SegmentState::Active,
+            3 => SegmentState::Open,
+            4 => SegmentState::Sealed,
+            5 => SegmentState::Draining,
+            6 => SegmentState::Quarantine,
+            7 => SegmentState::Index,
+            8 => SegmentState::Run,
+            _ => return None,
+        })
+    }
+
+    /// Thread descriptor that owns an active segment.
+    pub(crate) fn owner(self) -> u32 {
+        (self.0 >> 48) as u32 & 0xfff
+    }
+
+    pub(crate) fn generation(self) -> u64 {
+        self.0 & ((1 << 48) - 1)
+    }
+
+    /// Same generation, other state and owner.
+    pub(crate) fn becomes(self, state: SegmentState, owner: u32) -> Self {
+        Self::new(state, owner, self.generation())
+    }
+}
+
+/// Who a change in the event ring is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum RingOp {
+    /// Something that no record tells: look at the region again. The location is `NONE`.
+    Region = 0,
+    /// Made on this node: for listeners and for the bridge.
+    Change = 1,
+    /// Came from another node: for listeners only.
+    Remote = 2,
+    /// Node-wide but not for other nodes.
+    Local = 3,
+}
+
+/// A cell of the event ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CellWord(pub(crate) u64);
+
+impl CellWord {
+    const LAP_MASK: u64 = (1 << 10) - 1;
+
+    pub(crate) fn new(lap: u64, op: RingOp, location: Location) -> Self {
+        Self(((lap & Self::LAP_MASK) << 54) | ((op as u64) << LOCATION_BITS) | location.0)
+    }
+
+    /// Lap of the cell in 10 bits, to be compared with [`CellWord::lap_bits`].
+    pub(crate) fn lap(self) -> u64 {
+        self.0 >> 54
+    }
+
+    pub(crate) fn lap_bits(lap: u64) -> u64 {
+        lap & Self::LAP_MASK
+    }
+
+    pub(crate) fn op(self) -> RingOp {
+        match (self.0 >> LOCATION_BITS) & 0b11 {
+            0 => RingOp::Region,
+            1 => RingOp::Change,
+            2 => RingOp::Remote,
+            _ => RingOp::Local,
+        }
+    }
+
+    pub(crate) fn location(self) -> Location {
+        Location(self.0 & LOCATION_MASK)
+    }
+}
+
+#[cfg(all(test, not(vug_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_overlap() {
+        let location = Location::new(0x2_ffff, 0x3abc, 0x7f_fff8);
+        assert_eq!(location.segment(), 0x2_ffff);
+        assert_eq!(location.generation(), 0x3abc);
+        assert_eq!(location.offset(), 0x7f_fff8);
+        let slot = SlotWord::occupied(511, location);
+        assert_eq!((slot.tag(), slot.location()), (511, location));
+        assert!(SlotWord::empty(0xfff, u64::MAX).is_empty());
+        let claim = HeaderWord(7 << 32).claim(0xabc, 0x7_ffff);
+        assert!(claim.is_pending());
+        assert_eq!((claim.thread(), claim.sequence()), (0xabc, 0x7_ffff));
+        assert_eq!(claim.finished(), HeaderWord(8 << 32));
+        let cell = CellWord::new(1025, RingOp::Remote, location);
+        assert_eq!((cell.lap(), cell.op(), cell.location()), (1, RingOp::Remote, location));
+        let word = SegmentWord::new(SegmentState::Sealed, 0xfff, 5);
+        assert_eq!(word.state(), Some(SegmentState::Sealed));
+        assert_eq!((word.owner(), word.generation()), (0xfff, 5));
+    }
+}

@@ -1,0 +1,294 @@
+//! Recovery of dead members in a region, by any survivor at the moment somebody needs it.
+//!
+//! A descriptor or attachment whose owner is proved dead is claimed by one CAS of its owner word
+//! (dead id -> recovering, id of the recoverer), cleaned, and freed. Every step can be repeated: a
+//! recoverer that dies leaves an owner word with its own, now dead, id, and the next one starts
+//! again. Nothing on a data path waits for recovery: a pending insert is finished by whoever meets
+//! it, and a recoverer that is stopped keeps only memory (the dead thread's segments and hazards).
+//!
+//! Steps for a thread descriptor:
+//! 1. finish the insert that its descriptor describes, if a bucket header still names it;
+//! 2. finish or undo the claim of an overflow bucket;
+//! 3. the intent (see `region::write`): mark the replaced record dead; announce the new one if it
+//!    was published and the ring does not have it; mark it if it is not in the index; take an
+//!    announced tombstone of a local region out of the index;
+//! 4. clear hazards and closed time; 5. its active segments are sealed; 6. free the descriptor.
+//!
+//! Sealed, not opened for adoption: another dead thread of the same process may have an intent that
+//! names a place beyond `committed` in the segment. Nobody must write there in this generation, or
+//! the recovery of that thread would take the new record for the dead one's.
+//!
+//! Published means: in its slot, or marked dead without being marked abandoned. A survivor may have
+//! replaced the record long before the recovery, and its mark says that it was in the index; what
+//! recovery itself marks was never there, and gets both marks, so that the next recoverer does not
+//! announce it should this one die.
+//!
+//! Hazards are cleared after step 3, because until then they keep the old record's segment, and
+//! that of the new one if a survivor retired it, from being reused while recovery looks at them.
+//! The stamp counter never goes back.
+
+use crate::crash;
+use crate::error::Result;
+use crate::heap::record::Record;
+use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
+use crate::layout::word::{HeaderWord, Location, RingOp, SegmentState, SlotRef, SlotWord};
+use crate::member::MemberId;
+use crate::reclaim::hazard::Hazard;
+use crate::reclaim::{abandon, retire};
+use crate::region::Kind;
+use crate::region::mapped::Mapped;
+use crate::region::write::NO_RECORD;
+use crate::sync::{Acquire, AtomicU64, Release, SeqCst};
+use crate::table::{insert, overflow};
+
+/// What a recovery found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Dead members removed from the node.
+    pub members: u32,
+    /// Thread descriptors and attachments of dead members freed.
+    pub threads: u32,
+    /// Inserts finished for them.
+    pub inserts_finished: u32,
+    /// Changes announced for them.
+    pub events_announced: u32,
+    /// Log segments that dead members were filling, sealed.
+    pub segments_released: u32,
+}
+
+impl Recovery {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.members += other.members;
+        self.threads += other.threads;
+        self.inserts_finished += other.inserts_finished;
+        self.events_announced += other.events_announced;
+        self.segments_released += other.segments_released;
+    }
+}
+
+/// Recovers all dead owners in a region; returns how many descriptors became free.
+pub(crate) fn recover_region(region: &Mapped) -> Result<u32> {
+    Ok(recover_all(region)?.threads)
+}
+
+/// The same with the full report.
+pub(crate) fn recover_all(region: &Mapped) -> Result<Recovery> {
+    region.members.check_process()?;
+    let mut report = Recovery::default();
+    let mut failed = None;
+    let mut verdicts: Vec<(u64, bool)> = Vec::new();
+    let mut is_dead = |member: u64| match verdicts.iter().find(|(known, _)| *known == member) {
+        Some((_, dead)) => *dead,
+        None => {
+            let dead = MemberId::from_word(member).is_none_or(|id| !region.members.is_alive(id));
+            verdicts.push((member, dead));
+            dead
+        }
+    };
+    let threads = region.words().threads_used.load(SeqCst) as usize;
+    for (index, thread) in region.threads.iter().enumerate().take(threads) {
+        if let Some(dead) = claim(region, &thread.owner, &mut is_dead) {
+            if let Err(error) = recover_thread(region, index as u32, thread, &mut report) {
+                // Left to the next one who tries, as it was; the others are recovered.
+                thread.owner.store(dead.0, Release);
+                failed = failed.or(Some(error));
+                continue;
+            }
+            region.words().recoveries.fetch_add(1, SeqCst);
+            thread.owner.store(0, Release);
+            crash::point("recover.freed");
+            report.threads += 1;
+        }
+    }
+    let members = region.words().members_used.load(SeqCst) as usize;
+    for row in region.attachments.iter().take(members) {
+        if claim(region, &row.owner, &mut is_dead).is_some() {
+            recover_attachment(row);
+            report.threads += 1;
+        }
+    }
+    failed.map_or(Ok(report), Err)
+}
+
+/// Takes a dead owner's place. Some(its word): this caller now has to clean up.
+fn claim(
+    region: &Mapped,
+    owner: &AtomicU64,
+    is_dead: &mut impl FnMut(u64) -> bool,
+) -> Option<OwnerWord> {
+    let word = OwnerWord(owner.load(Acquire));
+    if word.0 == 0 || !is_dead(word.member()) {
+        return None;
+    }
+    let mine = OwnerWord::recovering(region.me);
+    let claimed = owner.compare_exchange(word.0, mine.0, SeqCst, Acquire).is_ok();
+    crash::point("recover.claimed");
+    claimed.then_some(word)
+}
+
+fn recover_attachment(row: &Attachment) {
+    for pin in &row.pins {
+        pin.store(0, Release);
+    }
+    crash::point("recover.pins");
+    row.owner.store(0, Release);
+}
+
+fn recover_thread(
+    region: &Mapped,
+    index: u32,
+    thread: &ThreadDescriptor,
+    report: &mut Recovery,
+) -> Result<()> {
+    finish_insert(region, index, thread, report)?;
+    crash::point("recover.insert");
+    overflow::recover(&region.buckets, region.primaries, &thread.overflow_claim);
+    finish_intent(region, index, thread, report)?;
+    thread.intent.record.store(0, Release);
+    thread.intent.slot.store(0, Release);
+    crash::point("recover.intent");
+    thread.active_since.store(0, Release);
+    for hazard in &thread.hazards {
+        hazard.store(0, Release);
+    }
+    crash::point("recover.hazards");
+    for segment in 0..region.log.segments() {
+        let word = region.log.state(segment);
+        if word.state() == Some(SegmentState::Active)
+            && word.owner() == index
+            && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
+        {
+            report.segments_released += 1;
+            crash::point("recover.segment");
+        }
+    }
+    Ok(())
+}
+
+/// Primary bucket of the chain that a bucket belongs to: overflow buckets name their parent.
+fn primary_of(region: &Mapped, bucket: usize) -> Option<u32> {
+    let mut bucket = bucket;
+    for _ in 0..=crate::layout::bucket::MAX_OVERFLOW {
+        if bucket < region.primaries {
+            return Some(bucket as u32);
+        }
+        bucket = region.buckets.get(bucket)?.header.load(Acquire).checked_sub(1)? as usize;
+    }
+    None
+}
+
+fn finish_insert(
+    region: &Mapped,
+    index: u32,
+    thread: &ThreadDescriptor,
+    report: &mut Recovery,
+) -> Result<()> {
+    let slot = SlotRef::from_word(thread.insert.slot.load(Acquire));
+    let Some(primary) = slot.and_then(|slot| primary_of(region, slot.bucket())) else {
+        return Ok(());
+    };
+    let header = HeaderWord(region.buckets[primary as usize].header.load(SeqCst));
+    if header.is_pending() && header.thread() == index {
+        insert::help(&region.buckets, primary, header, &thread.insert)
+            .map_err(|_| region.damaged_bucket(primary))?;
+        report.inserts_finished += 1;
+    }
+    Ok(())
+}
+
+fn finish_intent(
+    region: &Mapped,
+    index: u32,
+    thread: &ThreadDescriptor,
+    report: &mut Recovery,
+) -> Result<()> {
+    let record = thread.intent.record.load(Acquire);
+    if record == 0 {
+        return Ok(());
+    }
+    let own = (record != NO_RECORD).then(|| Location::from_word(record - 1));
+    let old = SlotWord(thread.intent.old.load(Acquire));
+    let new = SlotWord(thread.intent.new.load(Acquire));
+    let slot = SlotRef::from_word(thread.intent.slot.load(Acquire))
+        .and_then(|slot| region.buckets.get(slot.bucket())?.slots.get(slot.slot()));
+    let current = slot.map(|slot| SlotWord(slot.load(SeqCst)));
+    let published = current.is_some_and(|current| current.identity() == new.identity());
+    let replaced = current.is_some_and(|current| current.identity() != old.identity());
+
+    // The dead thread's hazard still names the old record's segment, unless it died in the search
+    // of its next attempt: then the segment may be gone, and must not go while we look at it.
+    if replaced && !old.is_empty() {
+        Hazard::new(&thread.hazards[0]).announce(old.location().segment());
+        retire_at(region, old.location())?;
+        crash::point("recover.retired");
+    }
+    let announce = thread.intent.announce.load(Acquire);
+    let Some(own) = own else {
+        // Destroyed without a record: who listens has to look again.
+        if replaced && announce == RingOp::Region as u64 + 1 {
+            report.events_announced +=
+                u32::from(region.announce(RingOp::Region, Location::NONE) > 0);
+        }
+        return Ok(());
+    };
+    // Published and retired by a survivor, the record's segment could be reused while it is
+    // looked at: the dead thread's second hazard, which is ours now, keeps it.
+    Hazard::new(&thread.hazards[1]).announce(own.segment());
+    if !region.log.holds(own) {
+        return Ok(());
+    }
+    // SAFETY: the hazard was announced before `holds` found the segment in use.
+    let record = unsafe { Record::read(&region.log, own) }?;
+    if published || record.was_published() {
+        announce_once(region, thread, announce, own, report);
+    }
+    match current.filter(|current| !current.is_empty() && current.location() == own) {
+        // A tombstone of a local region stays in the index only until it is announced.
+        Some(word) if !region.is_distributed() && record.head().kind == Kind::Tombstone as u8 => {
+            if let Some(slot) = slot {
+                region.drop_tombstone(index, slot, word);
+            }
+        }
+        Some(_) => {}
+        None if published => retire(&region.log, own, &record),
+        None => abandon(&region.log, own, &record),
+    }
+    crash::point("recover.own");
+    Ok(())
+}
+
+/// Announces a published change unless the ring has it, and wakes who its thread may have left
+/// asleep.
+fn announce_once(
+    region: &Mapped,
+    thread: &ThreadDescriptor,
+    announce: u64,
+    own: Location,
+    report: &mut Recovery,
+) {
+    let op = match announce {
+        2 => RingOp::Change,
+        3 => RingOp::Remote,
+        4 => RingOp::Local,
+        _ => return,
+    };
+    let since = thread.ring_start.load(Acquire);
+    if region.journal().announced(since, own) != Some(true) {
+        report.events_announced += u32::from(region.announce(op, own) > 0);
+        crash::point("recover.announced");
+    }
+    region.wake_listeners();
+    region.members.ring_bell_if_asleep();
+}
+
+fn retire_at(region: &Mapped, location: Location) -> Result<()> {
+    if !region.log.holds(location) {
+        return Ok(());
+    }
+    // SAFETY: a hazard word of the dead thread, which nobody but this recovery clears, named the
+    // segment before `holds` found it in use.
+    let record = unsafe { Record::read(&region.log, location) }?;
+    retire(&region.log, location, &record);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Region files: made in one step, checked before anything in them is believed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::layout::header::{FileHeader, whole};
+use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3};
+use crate::member::Members;
+use crate::os::file::{self, Creation};
+use crate::os::mapping::Mapping;
+use crate::region::attributes::Attributes;
+use crate::region::mapped::{Facts, Mapped, initialise};
+
+/// First eight bytes of a region file. The high bit and the line ends show what a transfer in
+/// text mode does to a file.
+pub(crate) const MAGIC: [u8; 8] = *b"\x8fvugR\r\n\x1a";
+/// Extension of region files.
+pub(crate) const EXTENSION: &str = "region";
+
+/// Only the owner of the home directory may use its regions.
+const MODE: u32 = 0o600;
+
+/// Words of `FileHeader::geometry` behind the sizes and offsets.
+const ATTRIBUTES: usize = GEOMETRY_WORDS;
+const HASH_ID: usize = GEOMETRY_WORDS + 1;
+const HASH_SEED: usize = GEOMETRY_WORDS + 2;
+
+/// Makes the file of a region; the loser of a race gets `RegionExists`.
+pub(crate) fn create(
+    name: &str,
+    path: &Path,
+    attributes: &Attributes,
+    members: &Arc<Members>,
+) -> Result<Arc<Mapped>> {
+    members.check_process()?;
+    let geometry = attributes.plan(name)?;
+    let (_, _, index_segments) = geometry.first_table();
+    let backed = geometry.segment_at(index_segments as u32);
+    let id = file::random_u128()?;
+    let hash_seed = file::random_u64()?;
+    let mut header =
+        FileHeader::new(MAGIC, id, file::boot_id()?, members.node_id(), geometry.file_bytes);
+    header.geometry[..GEOMETRY_WORDS].copy_from_slice(&geometry.to_words());
+    header.geometry[ATTRIBUTES] = attributes.to_word();
+    header.geometry[HASH_ID] = HASH_XXH3;
+    header.geometry[HASH_SEED] = hash_seed;
+    let header = header.seal();
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let file_name = format!("{name}.{EXTENSION}");
+    let made = file::create_atomic(dir, &file_name, MODE, geometry.file_bytes, backed, |map| {
+        initialise(map, &geometry).ok_or_else(|| Geometry::damaged(path))?;
+        header.write(map, path)
+    })?;
+    match made {
+        Creation::Exists => Err(Error::RegionExists { path: path.into() }),
+        Creation::Created(file, mapping) => {
+            let facts = facts(&header, &mapping, path)?;
+            Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
+        }
+    }
+}
+
+/// Opens the file of a region after checking all of its header.
+pub(crate) fn open(name: &str, path: &Path, members: &Arc<Members>) -> Result<Arc<Mapped>> {
+    members.check_process()?;
+    let owner = members.owner();
+    let file = file::open_existing(path, owner).map_err(|error| match error {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Error::RegionNotFound { path: path.into() }
+        }
+        other => other,
+    })?;
+    let (header, mapping) = FileHeader::attach(&file, MAGIC, path, file::boot_id()?)?;
+    header.require_writable(path)?;
+    if whole(header.node) != members.node_id() {
+        return Err(Error::OtherNode { path: path.into() });
+    }
+    let facts = facts(&header, &mapping, path)?;
+    Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
+}
+
+/// Decodes the header; every number in it is checked.
+pub(crate) fn facts(header: &FileHeader, mapping: &Mapping, path: &Path) -> Result<Facts> {
+    let damaged = |field| Error::DamagedHeader { path: path.into(), field };
+    let geometry = Geometry::from_words(&header.geometry).ok_or_else(|| damaged("geometry"))?;
+    if header.file_len != geometry.file_bytes {
+        return Err(damaged("file length"));
+    }
+    geometry.check(mapping.len() as u64, path)?;
+    let attributes = Attributes::from_word(header.geometry[ATTRIBUTES], &geometry)
+        .ok_or_else(|| damaged("attributes"))?;
+    if header.geometry[HASH_ID] != HASH_XXH3 {
+        return Err(damaged("hash id"));
+    }
+    Ok(Facts { geometry, attributes, hash_seed: header.geometry[HASH_SEED], epoch: header.id[0] })
+}

@@ -1,0 +1,241 @@
+//! A region as one process has it open: windows onto the shared parts and process-private pools.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64 as PrivateU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::heap::Log;
+use crate::heap::append::Appender;
+use crate::journal::Journal;
+use crate::layout::bucket::Bucket;
+use crate::layout::region::{Geometry, RegionWords};
+use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
+use crate::layout::word::SegmentState;
+use crate::member::Members;
+use crate::os::mapping::{Mapping, Window};
+use crate::reclaim::Protectors;
+use crate::reclaim::pin::Pins;
+use crate::region::attributes::Attributes;
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
+
+/// What the header of a region file says.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) geometry: Geometry,
+    pub(crate) attributes: Attributes,
+    pub(crate) hash_seed: u64,
+    /// Random number of this incarnation of the file.
+    pub(crate) epoch: u64,
+}
+
+/// An open region.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) name: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) members: Arc<Members>,
+    /// Id of this member.
+    pub(crate) me: u64,
+    pub(crate) epoch: u64,
+    pub(crate) log: Log,
+    pub(crate) threads: Window<ThreadDescriptor>,
+    pub(crate) attachments: Window<Attachment>,
+    ring: Window<AtomicU64>,
+    pub(crate) buckets: Window<Bucket>,
+    /// Primary buckets, a power of two.
+    pub(crate) primaries: usize,
+    pub(crate) hash_seed: u64,
+    /// Row of this member.
+    attachment: usize,
+    /// Tells instances of one process apart in thread-local storage.
+    pub(crate) instance: u64,
+    /// Descriptors that no thread of the process uses at the moment.
+    pub(crate) idle_threads: Mutex<Vec<u32>>,
+    /// All descriptors claimed through this instance.
+    pub(crate) owned_threads: Mutex<Vec<u32>>,
+    pub(crate) appender: Appender,
+    pub(crate) pins: Pins,
+    /// Recoveries counted when all sealed segments were last looked at.
+    pub(crate) looked_at: PrivateU64,
+}
+
+static INSTANCES: PrivateU64 = PrivateU64::new(1);
+
+impl Mapped {
+    /// Makes the windows and attaches this member.
+    pub(crate) fn attach(
+        name: &str,
+        path: PathBuf,
+        file: File,
+        mapping: &Arc<Mapping>,
+        facts: Facts,
+        members: Arc<Members>,
+    ) -> Result<Arc<Self>> {
+        let geometry = facts.geometry;
+        let damaged = || Geometry::damaged(&path);
+        let words: Window<RegionWords> =
+            mapping.window(geometry.words_at, 1).ok_or_else(damaged)?;
+        let (buckets, primaries) = table(mapping, &geometry, &words[0]).ok_or_else(damaged)?;
+        let log = Log::new(path.clone(), file, mapping, geometry).ok_or_else(damaged)?;
+        let mut region = Self {
+            name: name.into(),
+            attributes: facts.attributes,
+            me: members.id().word(),
+            members,
+            epoch: facts.epoch,
+            threads: mapping
+                .window(geometry.threads_at, geometry.threads as usize)
+                .ok_or_else(damaged)?,
+            attachments: mapping
+                .window(geometry.attachments_at, geometry.members as usize)
+                .ok_or_else(damaged)?,
+            ring: mapping
+                .window(geometry.ring_at, geometry.ring_len as usize)
+                .ok_or_else(damaged)?,
+            buckets,
+            primaries,
+            hash_seed: facts.hash_seed,
+            attachment: usize::MAX,
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            idle_threads: Mutex::new(Vec::new()),
+            owned_threads: Mutex::new(Vec::new()),
+            appender: Appender::new(),
+            pins: Pins::default(),
+            looked_at: PrivateU64::new(u64::MAX),
+            log,
+        };
+        // Who attaches repairs what dead members left, before it adds to it.
+        // What cannot be repaired does not keep it out; `recover` and the audit tell about it.
+        region.members.check_process()?;
+        let _ = crate::recover::recover_region(&region);
+        region.attachment = region.claim_attachment()?;
+        Ok(Arc::new(region))
+    }
+
+    fn claim_attachment(&self) -> Result<usize> {
+        for (index, row) in self.attachments.iter().enumerate() {
+            if row.owner.load(Relaxed) != 0 {
+                continue;
+            }
+            raise(&self.log.words().members_used, index as u64 + 1);
+            let mine = OwnerWord::live(self.me).0;
+            if row.owner.compare_exchange(0, mine, SeqCst, Relaxed).is_ok() {
+                crash::point("attach.claimed");
+                return Ok(index);
+            }
+        }
+        Err(Error::TooManyMembers { path: self.log.path().into(), max: self.attachments.len() })
+    }
+
+    pub(crate) fn words(&self) -> &RegionWords {
+        self.log.words()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.log.path()
+    }
+
+    pub(crate) fn row(&self) -> &Attachment {
+        &self.attachments[self.attachment]
+    }
+
+    pub(crate) fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.ring, &self.words().ring_tail)
+    }
+
+    pub(crate) fn protectors(&self) -> Protectors<'_> {
+        Protectors { threads: &self.threads, members: &self.attachments }
+    }
+
+    /// Primary bucket of a hash.
+    #[inline]
+    pub(crate) fn primary(&self, hash: u64) -> u32 {
+        (hash as usize & (self.primaries - 1)) as u32
+    }
+
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        crate::table::hash_key(key, self.hash_seed)
+    }
+
+    /// The chain of a bucket is broken: the file was damaged while it was in use.
+    #[cold]
+    pub(crate) fn damaged_bucket(&self, bucket: u32) -> Error {
+        Error::Damaged { path: self.path().into(), place: format!("index bucket {bucket}") }
+    }
+
+    pub(crate) fn is_distributed(&self) -> bool {
+        self.attributes.scope.is_distributed()
+    }
+}
+
+fn table(
+    mapping: &Arc<Mapping>,
+    geometry: &Geometry,
+    words: &RegionWords,
+) -> Option<(Window<Bucket>, usize)> {
+    let segment = u32::try_from(words.table_segment.load(Acquire)).ok()?;
+    let primaries = words.table_buckets.load(Acquire);
+    let overflow = words.table_overflow.load(Acquire);
+    let count = primaries.checked_add(overflow)?;
+    let end = u64::from(segment)
+        .checked_mul(geometry.segment_bytes)?
+        .checked_add(count.checked_mul(size_of::<Bucket>() as u64)?)?;
+    let fits = primaries.is_power_of_two()
+        && count < u64::from(u32::MAX)
+        && overflow > 0
+        && end <= words.backed.load(Acquire).checked_mul(geometry.segment_bytes)?;
+    if !fits {
+        return None;
+    }
+    let window = mapping.window(geometry.segment_at(segment), usize::try_from(count).ok()?)?;
+    Some((window, usize::try_from(primaries).ok()?))
+}
+
+/// Fills a new region file that nobody else sees yet: all memory is zero.
+pub(crate) fn initialise(mapping: &Arc<Mapping>, geometry: &Geometry) -> Option<()> {
+    let words: Window<RegionWords> = mapping.window(geometry.words_at, 1)?;
+    let states: Window<AtomicU64> =
+        mapping.window(geometry.states_at, usize::try_from(geometry.segments).ok()?)?;
+    let (buckets, overflow, segments) = geometry.first_table();
+    let words = &words[0];
+    words.table_segment.store(0, Relaxed);
+    words.table_buckets.store(buckets, Relaxed);
+    words.table_overflow.store(overflow, Relaxed);
+    words.backed.store(segments, Relaxed);
+    words.segment_hint.store(segments, Relaxed);
+    for state in states.get(..usize::try_from(segments).ok()?)? {
+        let word = crate::layout::word::SegmentWord::new(SegmentState::Index, 0, 0);
+        state.store(word.0, Relaxed);
+    }
+    Some(())
+}
+
+impl Drop for Mapped {
+    /// Detaches: segments become adoptable, descriptors and the pin row free. No operation and no
+    /// guard can be running, they borrow the region.
+    fn drop(&mut self) {
+        if self.attachment == usize::MAX || self.members.is_forked_child() {
+            return;
+        }
+        self.appender.release(&self.log);
+        // Threads that still run keep a context for this instance; they will never use it again.
+        let owned = self.owned_threads.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for index in owned.drain(..) {
+            let thread = &self.threads[index as usize];
+            for hazard in &thread.hazards {
+                hazard.store(0, Release);
+            }
+            thread.owner.store(0, Release);
+            crash::point("detach.thread");
+        }
+        let row = self.row();
+        for pin in &row.pins {
+            pin.store(0, Release);
+        }
+        row.owner.store(0, Release);
+        crash::point("detach.done");
+    }
+}

@@ -1,0 +1,367 @@
+//! Layer 4: regions, as applications see them.
+
+pub(crate) mod ack;
+pub(crate) mod attributes;
+pub(crate) mod events;
+pub(crate) mod file;
+pub(crate) mod guard;
+pub(crate) mod iter;
+pub(crate) mod mapped;
+pub(crate) mod read;
+pub(crate) mod statistics;
+pub(crate) mod thread;
+pub(crate) mod write;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::recover::Recovery;
+use crate::region::attributes::{Attributes, Scope};
+use crate::region::events::Subscription;
+use crate::region::guard::{Guard, OwnedGuard};
+use crate::region::iter::{EntryView, Iter};
+use crate::region::mapped::Mapped;
+use crate::region::statistics::Statistics;
+use crate::region::write::{Change, Condition, Written};
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Has a value.
+    Value = 1,
+    /// The key is known, its value is not (distributed invalidation).
+    Invalid = 2,
+    /// The same, only on this node.
+    LocalInvalid = 3,
+    /// Destroyed; kept so that older changes of other nodes do not bring it back.
+    Tombstone = 4,
+    /// On its way through a region that stores nothing (reserved).
+    Transit = 5,
+}
+
+impl Kind {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Value,
+            2 => Self::Invalid,
+            3 => Self::LocalInvalid,
+            4 => Self::Tombstone,
+            5 => Self::Transit,
+            _ => return None,
+        })
+    }
+
+    /// Whether the key counts as present.
+    pub fn is_visible(self) -> bool {
+        matches!(self, Self::Value | Self::Invalid | Self::LocalInvalid)
+    }
+}
+
+/// Names one state of an entry, for compare-and-swap and for comparing nodes.
+///
+/// Versions grow with every change of a key. Equal tokens of one key are the same change, on
+/// every node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    /// Grows with every change of the key.
+    pub version: u64,
+    /// Node that made the change.
+    pub origin: u16,
+    /// What the entry is.
+    pub kind: Kind,
+}
+
+/// Result of a write that took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The new state of the entry.
+    pub token: Token,
+    /// Whether the key was absent before.
+    pub created: bool,
+    /// Position in the event ring after which the change is announced; 0 if nobody listens.
+    pub position: u64,
+}
+
+/// Result of [`Region::compare_and_swap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swap {
+    /// The entry had the expected token and was replaced.
+    Swapped(Outcome),
+    /// It had another one, or was absent; nothing was changed.
+    Changed(Option<Token>),
+}
+
+/// Options of one write.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// How long a write to a distributed-ack region waits for the other nodes. The write itself
+    /// has taken place on this node when the wait ends with `AckTimeout`. None: for ever.
+    pub ack_within: Option<Duration>,
+}
+
+impl WriteOptions {
+    /// Waits at most `limit` for acknowledgements.
+    pub fn ack_within(limit: Duration) -> Self {
+        Self { ack_within: Some(limit) }
+    }
+}
+
+/// A map of byte keys to byte values, shared by the processes of a node. Cheap to clone.
+///
+/// # Guarantees
+///
+/// | operation | progress | consistency on one node |
+/// |---|---|---|
+/// | `get`, `get_into`, `token`, `contains_key` | lock-free, no system call | linearizable |
+/// | `put`, `create`, `replace`, `compare_and_swap`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
+/// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
+/// | `iter`, `scan` | lock-free | a key present all the time is seen at least once |
+/// | `len` | wait-free | exact when nobody writes |
+///
+/// A process may be killed at any instruction: others go on at once, and nothing is lost but its
+/// unfinished operation.
+#[derive(Debug, Clone)]
+pub struct Region {
+    pub(crate) mapped: Arc<Mapped>,
+}
+
+impl Region {
+    /// Name of the region.
+    pub fn name(&self) -> &str {
+        &self.mapped.name
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        self.mapped.path()
+    }
+
+    /// Its attributes; `segment_bytes` is what was chosen.
+    pub fn attributes(&self) -> Attributes {
+        self.mapped.attributes.clone()
+    }
+
+    /// Largest value in bytes that fits beside a key of `key_len` bytes.
+    pub fn max_value_len(&self, key_len: usize) -> usize {
+        self.mapped.max_value_len(key_len)
+    }
+
+    /// Reads a value in place. `None` if the key is absent or its value is invalid.
+    ///
+    /// # Errors
+    /// `InvalidKey`, `TooManyThreads`, `ForkedChild`, `Damaged`; `TooManyPins` if the thread holds
+    /// six guards already and the process has no pin left.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Result<Option<Guard<'_>>> {
+        self.mapped.get(key)
+    }
+
+    /// Reads a value in place through a guard that may move to another thread.
+    ///
+    /// # Errors
+    /// As [`Region::get`]; `TooManyPins` when the process pins 254 segments.
+    pub fn get_owned(&self, key: &[u8]) -> Result<Option<OwnedGuard>> {
+        self.mapped.get_owned(key)
+    }
+
+    /// Replaces the content of `value` by a copy of the entry's value; `None` leaves it alone.
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    pub fn get_into(&self, key: &[u8], value: &mut Vec<u8>) -> Result<Option<Token>> {
+        let found = self.mapped.inspect(key, |record, token| {
+            (token.kind == Kind::Value).then(|| {
+                value.clear();
+                value.extend_from_slice(record.value());
+                token
+            })
+        })?;
+        Ok(found.flatten())
+    }
+
+    /// State of an entry, valid or not. `None` if the key is absent.
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    pub fn token(&self, key: &[u8]) -> Result<Option<Token>> {
+        self.mapped.inspect(key, |_, token| token)
+    }
+
+    /// Whether the key is present, with a value or without.
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.token(key)?.is_some())
+    }
+
+    /// Creates or replaces an entry.
+    ///
+    /// # Errors
+    /// `InvalidKey`, `ValueTooLarge`, `OutOfSpace`, `FileSystemFull`, `TooManyThreads`,
+    /// `ForkedChild`, `Damaged`.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
+        self.put_with(key, value, &WriteOptions::default())
+    }
+
+    /// [`Region::put`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put`]; `AckTimeout`, then the write has taken place on this node.
+    pub fn put_with(&self, key: &[u8], value: &[u8], options: &WriteOptions) -> Result<Outcome> {
+        match self.write(key, value, Kind::Value, Condition::Always, options)? {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(self.refused_unconditionally()),
+        }
+    }
+
+    /// Creates an entry.
+    ///
+    /// # Errors
+    /// `EntryExists` if the key is present, else as [`Region::put`].
+    pub fn create(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
+        let options = WriteOptions::default();
+        self.write(key, value, Kind::Value, Condition::Absent, &options)?
+            .map_err(|_| Error::EntryExists { region: self.name().into() })
+    }
+
+    /// Replaces the value of an entry that is present; `None` if it is not.
+    ///
+    /// # Errors
+    /// As [`Region::put`].
+    pub fn replace(&self, key: &[u8], value: &[u8]) -> Result<Option<Outcome>> {
+        let options = WriteOptions::default();
+        Ok(self.write(key, value, Kind::Value, Condition::Present, &options)?.ok())
+    }
+
+    /// Replaces the value of an entry that still has the token `expected`.
+    ///
+    /// # Errors
+    /// As [`Region::put`].
+    pub fn compare_and_swap(&self, key: &[u8], expected: Token, value: &[u8]) -> Result<Swap> {
+        let condition = Condition::Equals(expected);
+        let options = WriteOptions::default();
+        Ok(match self.write(key, value, Kind::Value, condition, &options)? {
+            Ok(outcome) => Swap::Swapped(outcome),
+            Err(found) => Swap::Changed(found),
+        })
+    }
+
+    /// Destroys an entry. A distributed region keeps a tombstone.
+    ///
+    /// # Errors
+    /// `EntryNotFound` if the key is absent, else as [`Region::put`].
+    pub fn destroy(&self, key: &[u8]) -> Result<Outcome> {
+        self.remove(key)?.ok_or_else(|| Error::EntryNotFound { region: self.name().into() })
+    }
+
+    /// Destroys an entry if it is present.
+    ///
+    /// # Errors
+    /// As [`Region::put`].
+    pub fn remove(&self, key: &[u8]) -> Result<Option<Outcome>> {
+        self.remove_with(key, &WriteOptions::default())
+    }
+
+    /// [`Region::remove`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put_with`].
+    pub fn remove_with(&self, key: &[u8], options: &WriteOptions) -> Result<Option<Outcome>> {
+        Ok(self.write(key, &[], Kind::Tombstone, Condition::Present, options)?.ok())
+    }
+
+    /// Number of entries, with a value or invalid, counted by a pass over the index (64 bytes per
+    /// bucket, about a millisecond per million entries).
+    ///
+    /// # Errors
+    /// None today; `Damaged` is reserved.
+    pub fn len(&self) -> Result<u64> {
+        Ok(self.mapped.count_entries())
+    }
+
+    /// Whether there is no entry.
+    ///
+    /// # Errors
+    /// As [`Region::len`].
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Copies of all entries that have a value, in no order. Writers are never blocked; an entry
+    /// present all the time is seen at least once, one that changes meanwhile in some state.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter::new(&self.mapped)
+    }
+
+    /// Visits all entries that have a value without copying. `f` may use the region.
+    ///
+    /// # Errors
+    /// `TooManyPins` if the thread holds so many guards or visits that it has no hazard word left,
+    /// else as [`Region::get`].
+    pub fn scan(&self, mut f: impl FnMut(EntryView<'_>) -> ControlFlow<()>) -> Result<()> {
+        let visit = |view: EntryView<'_>| match view.token.kind {
+            Kind::Value => f(view),
+            _ => ControlFlow::Continue(()),
+        };
+        self.mapped.scan(0, visit).map(|_| ())
+    }
+
+    /// Follows the changes of the region from now on.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::new(Arc::clone(&self.mapped))
+    }
+
+    /// Waits until everything below a ring position is applied by the nodes that must.
+    ///
+    /// # Errors
+    /// `AckTimeout` at the deadline.
+    pub fn wait_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
+        self.mapped.wait_applied(position, deadline)
+    }
+
+    /// Counters and sizes as they are now.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::collect(&self.mapped)
+    }
+
+    /// Recovers what dead members left in this region.
+    ///
+    /// # Errors
+    /// `Damaged`.
+    pub fn recover(&self) -> Result<Recovery> {
+        crate::recover::recover_all(&self.mapped)
+    }
+
+    /// One write and the wait that its region asks for. The inner `Err` is a refused condition.
+    fn write(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        kind: Kind,
+        condition: Condition,
+        options: &WriteOptions,
+    ) -> Result<Result<Outcome, Option<Token>>> {
+        match self.mapped.write(Change { key, value, kind, condition })? {
+            Written::Refused(token) => Ok(Err(token)),
+            Written::Done { token, created, position } => {
+                if self.mapped.attributes.scope == Scope::DistributedAck {
+                    let deadline = options.ack_within.map(|limit| Instant::now() + limit);
+                    self.mapped.wait_acknowledged(position, deadline)?;
+                }
+                Ok(Ok(Outcome { token, created, position }))
+            }
+        }
+    }
+
+    #[cold]
+    fn refused_unconditionally(&self) -> Error {
+        Error::Damaged { path: self.path().into(), place: "an unconditional write".into() }
+    }
+}

@@ -1,0 +1,165 @@
+//! Counters and sizes of a region.
+
+use crate::layout::word::SegmentState;
+use crate::region::mapped::Mapped;
+use crate::sync::{Acquire, AtomicU64, Relaxed};
+
+/// Whether a distributed region has its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum RegionState {
+    /// Complete.
+    #[default]
+    Ready,
+    /// The initial image is on its way.
+    Initialising,
+    /// Cut off from nodes it should have.
+    Degraded,
+}
+
+impl RegionState {
+    pub(crate) fn to_word(self) -> u64 {
+        match self {
+            Self::Ready => 0,
+            Self::Initialising => 1,
+            Self::Degraded => 2,
+        }
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        match word {
+            1 => Self::Initialising,
+            2 => Self::Degraded,
+            _ => Self::Ready,
+        }
+    }
+}
+
+/// A region in numbers. Collected by reading shared counters; not one consistent instant.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Visible entries.
+    pub entries: u64,
+    /// Bound on index and records.
+    pub max_bytes: u64,
+    /// Of these, bytes that have memory.
+    pub backed_bytes: u64,
+    /// Bytes of records not known to be dead.
+    pub live_bytes: u64,
+    /// Bytes of records known to be dead and not yet reused.
+    pub dead_bytes: u64,
+    /// Size of a segment.
+    pub segment_bytes: u64,
+    /// Segments, with and without memory.
+    pub segments_total: u32,
+    /// Segments that can be taken, with and without memory.
+    pub segments_free: u32,
+    /// Segments that are being filled or can be filled further.
+    pub segments_active: u32,
+    /// Full segments.
+    pub segments_sealed: u32,
+    /// Dead segments that a reader still protects.
+    pub segments_quarantined: u32,
+    /// Segments of the index.
+    pub segments_index: u32,
+    /// Reads since the region was made, by all processes.
+    pub gets: u64,
+    /// Reads that found a value.
+    pub hits: u64,
+    /// Values written.
+    pub puts: u64,
+    /// Entries destroyed.
+    pub destroys: u64,
+    /// Dead threads recovered.
+    pub recoveries: u64,
+    /// Thread descriptors in use.
+    pub threads: u32,
+    /// Pin words in use.
+    pub pins: u32,
+    /// Next position of the event ring.
+    pub ring_tail: u64,
+    /// Cells of the event ring.
+    pub ring_len: u64,
+    /// Everything below this position was sent to the other nodes.
+    pub sent: u64,
+    /// ... was received by them.
+    pub received: u64,
+    /// ... was applied by them.
+    pub applied: u64,
+    /// State of a distributed region.
+    pub state: RegionState,
+}
+
+impl Statistics {
+    pub(crate) fn collect(region: &Mapped) -> Self {
+        let words = region.words();
+        let mut all = Self {
+            entries: region.count_entries(),
+            max_bytes: region.attributes.max_bytes,
+            backed_bytes: words.backed.load(Acquire) * region.log.geometry().segment_bytes,
+            segment_bytes: region.log.geometry().segment_bytes,
+            segments_total: region.log.segments(),
+            recoveries: words.recoveries.load(Relaxed),
+            ring_tail: region.journal().tail(),
+            ring_len: region.journal().len(),
+            sent: words.sent.load(Acquire),
+            received: words.received.load(Acquire),
+            applied: words.applied.load(Acquire),
+            state: RegionState::from_word(words.state.load(Acquire)),
+            ..Self::default()
+        };
+        all.count_segments(region);
+        for thread in region.threads.iter() {
+            let read = |word: &AtomicU64| word.load(Relaxed);
+            all.gets = all.gets.wrapping_add(read(&thread.gets));
+            all.hits = all.hits.wrapping_add(read(&thread.hits));
+            all.puts = all.puts.wrapping_add(read(&thread.puts));
+            all.destroys = all.destroys.wrapping_add(read(&thread.destroys));
+            all.threads += u32::from(read(&thread.owner) != 0);
+        }
+        for row in region.attachments.iter().filter(|row| row.owner.load(Acquire) != 0) {
+            let used = row.pins_used.load(Acquire) as usize;
+            let pins = row.pins.iter().take(used);
+            all.pins += pins.filter(|pin| pin.load(Relaxed) != 0).count() as u32;
+        }
+        all
+    }
+
+    fn count_segments(&mut self, region: &Mapped) {
+        let log = &region.log;
+        for segment in 0..log.segments() {
+            let Some(state) = log.state(segment).state() else {
+                continue;
+            };
+            let holds_records = match state {
+                SegmentState::Unbacked | SegmentState::Free => {
+                    self.segments_free += 1;
+                    false
+                }
+                SegmentState::Active | SegmentState::Open => {
+                    self.segments_active += 1;
+                    true
+                }
+                SegmentState::Sealed | SegmentState::Draining | SegmentState::Run => {
+                    self.segments_sealed += 1;
+                    true
+                }
+                SegmentState::Quarantine => {
+                    self.segments_quarantined += 1;
+                    true
+                }
+                SegmentState::Index => {
+                    self.segments_index += 1;
+                    false
+                }
+            };
+            if holds_records {
+                let committed = log.committed(segment) as u64;
+                let dead = log.header(segment).map_or(0, |header| header.dead.load(Relaxed));
+                self.dead_bytes += dead.min(committed);
+                self.live_bytes += committed.saturating_sub(dead);
+            }
+        }
+    }
+}

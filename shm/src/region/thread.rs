@@ -1,0 +1,178 @@
+//! A thread in a region: its descriptor, and which of its hazard words guards hold.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError, Weak};
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::layout::thread::{HAZARDS, OPERATION_HAZARDS, OwnerWord, ThreadDescriptor};
+use crate::reclaim::hazard::Hazard;
+use crate::region::mapped::Mapped;
+use crate::sync::{Relaxed, Release, SeqCst, raise};
+
+/// The calling thread in one region. Not `Send`; guards keep it alive.
+#[derive(Debug)]
+pub(crate) struct Context {
+    region: Weak<Mapped>,
+    instance: u64,
+    /// Number of the descriptor.
+    pub(crate) index: u32,
+    /// Bit n = hazard word n is held by a guard.
+    held: Cell<u8>,
+}
+
+thread_local! {
+    static CONTEXTS: RefCell<Vec<Rc<Context>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Context {
+    /// Takes a guard's hazard word, if one is left.
+    pub(crate) fn hold(&self) -> Option<usize> {
+        let free = (!self.held.get()).trailing_zeros() as usize;
+        (OPERATION_HAZARDS..HAZARDS).contains(&free).then(|| {
+            self.held.set(self.held.get() | (1 << free));
+            free
+        })
+    }
+
+    /// Gives it back.
+    pub(crate) fn unhold(&self, hazard: usize) {
+        self.held.set(self.held.get() & !(1 << hazard));
+    }
+}
+
+/// A hazard word of a guard, held while a visitor runs: the visitor may use the region.
+#[derive(Debug)]
+pub(crate) struct Held<'m> {
+    region: &'m Mapped,
+    context: Rc<Context>,
+    number: usize,
+}
+
+impl<'m> Held<'m> {
+    pub(crate) fn hazard(&self) -> Hazard<'m> {
+        self.region.hazard(&self.context, self.number)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.region.members.is_forked_child() {
+            self.hazard().clear();
+        }
+        self.context.unhold(self.number);
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(region) = self.region.upgrade() {
+            region.park_thread(self.index);
+        }
+    }
+}
+
+impl Mapped {
+    /// The calling thread's context, made on first use.
+    #[inline]
+    pub(crate) fn context(self: &Arc<Self>) -> Result<Rc<Context>> {
+        if self.members.is_forked_child() {
+            return Err(Error::ForkedChild);
+        }
+        let found = CONTEXTS.try_with(|contexts| {
+            let contexts = contexts.try_borrow().ok()?;
+            contexts.iter().find(|context| context.instance == self.instance).cloned()
+        });
+        match found {
+            Ok(Some(context)) => Ok(context),
+            _ => self.new_context(),
+        }
+    }
+
+    #[cold]
+    fn new_context(self: &Arc<Self>) -> Result<Rc<Context>> {
+        let context = Rc::new(Context {
+            region: Arc::downgrade(self),
+            instance: self.instance,
+            index: self.claim_thread()?,
+            // The operation hazards are never given to guards.
+            held: Cell::new((1 << OPERATION_HAZARDS) - 1),
+        });
+        // While the thread ends its thread-locals are gone; then the context lives for one call.
+        let _ = CONTEXTS.try_with(|contexts| {
+            if let Ok(mut contexts) = contexts.try_borrow_mut() {
+                contexts.retain(|context| context.region.strong_count() > 0);
+                contexts.push(Rc::clone(&context));
+            }
+        });
+        Ok(context)
+    }
+
+    /// Takes a guard's hazard word for a visit; given back on drop, also by a panic.
+    pub(crate) fn held(self: &Arc<Self>) -> Result<Held<'_>> {
+        let context = self.context()?;
+        let number = context.hold().ok_or_else(|| Error::TooManyPins {
+            region: self.name.clone(),
+            max: HAZARDS - OPERATION_HAZARDS,
+        })?;
+        Ok(Held { region: self, context, number })
+    }
+
+    pub(crate) fn descriptor(&self, context: &Context) -> &ThreadDescriptor {
+        &self.threads[context.index as usize]
+    }
+
+    #[inline]
+    pub(crate) fn hazard(&self, context: &Context, number: usize) -> Hazard<'_> {
+        Hazard::new(&self.threads[context.index as usize].hazards[number])
+    }
+
+    /// A descriptor of this process that no thread uses, else a free one of the table.
+    fn claim_thread(self: &Arc<Self>) -> Result<u32> {
+        if let Some(index) = self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        {
+            return Ok(index);
+        }
+        if let Some(index) = self.claim_free_thread() {
+            return Ok(index);
+        }
+        let _ = crate::recover::recover_region(self);
+        self.claim_free_thread().ok_or_else(|| Error::TooManyThreads {
+            region: self.name.clone(),
+            max: self.threads.len() - 1,
+        })
+    }
+
+    fn claim_free_thread(&self) -> Option<u32> {
+        // Number 0 is left out: stamps of thread 0 are the zero words of a fresh table.
+        for (index, thread) in self.threads.iter().enumerate().skip(1) {
+            if thread.owner.load(Relaxed) != 0 {
+                continue;
+            }
+            // Reclaimers look at descriptors below `threads_used`: raise it first.
+            raise(&self.log.words().threads_used, index as u64 + 1);
+            let mine = OwnerWord::live(self.me).0;
+            if thread.owner.compare_exchange(0, mine, SeqCst, Relaxed).is_ok() {
+                crash::point("thread.claimed");
+                self.owned_threads
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(index as u32);
+                return Some(index as u32);
+            }
+        }
+        None
+    }
+
+    /// Keeps a descriptor for the next thread of this process.
+    fn park_thread(&self, index: u32) {
+        if self.members.is_forked_child() {
+            return;
+        }
+        for hazard in &self.threads[index as usize].hazards {
+            hazard.store(0, Release);
+        }
+        self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+    }
+}

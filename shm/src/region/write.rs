@@ -1,0 +1,601 @@
+//! Writes: append a record, publish it by one CAS of the index, retire what it replaced, announce.
+//!
+//! # Order of stores and what a death leaves
+//!
+//! The thread's descriptor carries an *intent*, so that recovery can finish the bookkeeping. The
+//! intent exists while `intent.record` is set; `intent.slot` is 0 while nothing can be published.
+//!
+//! | step | killed after it | recovery |
+//! |---|---|---|
+//! | 1 `ring_start`, `active_since`; `slot = 0`, `announce` | nothing happened | clears them |
+//! | 2 record written, `intent.record` set | bytes beyond `committed` | nothing to do |
+//! | 3 `committed` covers the record | record unpublished | marks it abandoned |
+//! | 4 `old`, `new`, then `slot` set | record unpublished | slot != new: marks it abandoned |
+//! | 5 slot CAS (insert: claim, slot CAS, end; by anybody) | *published* | steps 6 and 7 |
+//! | 6 old record marked dead | not announced | announces if the ring has no such cell |
+//! | 7 ring cell, wake | intent still set | finds the cell, announces nothing, wakes |
+//! | 8 `intent.record = 0` | done | - |
+//!
+//! Steps 1 (second half) to 5 are one attempt. It begins by clearing `slot`, before its search
+//! moves the hazard away from the old record, and before `old` and `new` change: recovery never
+//! combines the slot of one attempt with the words or the hazard of another. All intent stores are
+//! `Release`, so they become visible in program order on every architecture; a killed process has
+//! no others.
+//!
+//! Published means: the slot holds `new`, or the record is marked *dead* and not *abandoned*. Dead
+//! alone is the mark of a record that was in the index; whoever gives up one that never was, its
+//! writer or recovery, sets both bits at once. A recovery that itself is killed may therefore be
+//! repeated. Two cases cannot be told: a survivor replaced the record and was stopped before it set
+//! the mark, or the record's memory was reused since. Then the change is not announced; the newer
+//! one that replaced it is, by its own writer or by the recovery of that.
+//!
+//! The old record's segment stays under the operation's hazard from the search to the end of the
+//! attempt, so the slot word cannot come to mean another record (no ABA), also not while the
+//! thread is stopped.
+//!
+//! # Destroying in a region of local scope
+//!
+//! The entry leaves the index. Nobody ever subscribed: one CAS to an empty word, no record;
+//! `intent.record` is `NO_RECORD` and `announce` is `RingOp::Region`. Somebody did:
+//!
+//! | step | killed after it | recovery |
+//! |---|---|---|
+//! | 1 to 4 as above, `new` = hidden word of a tombstone | not destroyed | as above |
+//! | 5 slot CAS: the tombstone takes the slot | *destroyed*, in the index | 6 to 8 |
+//! | 6 old record marked dead | not announced | announces |
+//! | 7 ring cell, wake | announced, in the index | 8 |
+//! | 8 slot CAS to an empty word; tombstone marked dead | perhaps no mark | marks it |
+//!
+//! So the slot, or the mark of the tombstone, tells at any time whether the destroy took place; an
+//! empty word alone could not once others have used the slot. If there is no room for the record,
+//! the way without one is taken, and `RingOp::Region` tells listeners to look again. Recovery of
+//! that way announces if the slot changed at all, at worst once too often.
+//!
+//! # Versions
+//!
+//! Monotone per key: above the replaced record's, and above the region's floor, which is raised to
+//! the version of every entry *before* it is dropped from the index. In distributed regions the
+//! version is hybrid time (Kulkarni et al., 2014): microseconds of the real-time clock times 4096.
+
+use std::sync::Arc;
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::heap::append::Author;
+use crate::heap::record::{Draft, Record, set_version};
+use crate::layout::record::{Extent, FLAG_REMOTE};
+use crate::layout::thread::ThreadDescriptor;
+use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
+use crate::reclaim::{self, retire};
+use crate::region::mapped::Mapped;
+use crate::region::read::{Found, Search};
+use crate::region::thread::Context;
+use crate::region::{Kind, Token};
+use crate::sync::{Acquire, AtomicU64, Ordering, Relaxed, Release, SeqCst, bump, fence, raise};
+use crate::table::{insert, overflow};
+
+/// `intent.record` of a write that appends nothing.
+pub(crate) const NO_RECORD: u64 = u64::MAX;
+
+/// Under which condition a write takes place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Condition {
+    /// Always.
+    Always,
+    /// Only if no entry is visible.
+    Absent,
+    /// Only if an entry is visible.
+    Present,
+    /// Only if the visible entry has this token.
+    Equals(Token),
+    /// Only if newer than what is there (changes of other nodes); with checks off, only if other.
+    Newer { version: u64, origin: u16 },
+}
+
+/// One write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) kind: Kind,
+    pub(crate) condition: Condition,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Published. `position` is the ring position after the announcement (0 = not announced).
+    Done { token: Token, created: bool, position: u64 },
+    /// The condition did not hold; the token of the visible entry, if any.
+    Refused(Option<Token>),
+}
+
+/// One attempt's result.
+enum Attempt {
+    Done(Written),
+    Again,
+}
+
+/// A running write of the calling thread.
+struct Writer<'m> {
+    region: &'m Mapped,
+    thread: &'m ThreadDescriptor,
+    context: &'m Context,
+    change: Change<'m>,
+    hash: u64,
+    op: RingOp,
+    /// The appended record and its version, once there is one.
+    appended: Option<(Location, u64)>,
+}
+
+impl Author for Writer<'_> {
+    fn thread(&self) -> u32 {
+        self.context.index
+    }
+
+    fn announce(&self, location: Location) {
+        self.thread.intent.record.store(location.0 + 1, Release);
+    }
+
+    fn reclaim(&self, all: bool) -> Result<bool> {
+        self.region.reclaim(self.context, all)
+    }
+
+    fn keeps_reserve(&self) -> bool {
+        // Destroys of local regions can do without a record.
+        self.region.is_distributed()
+    }
+
+    fn may_use_reserve(&self) -> bool {
+        self.change.kind == Kind::Tombstone && self.keeps_reserve()
+    }
+}
+
+impl Mapped {
+    /// Frees dead segments. `all` looks at every sealed one, if a recovery gave reason to.
+    pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<bool> {
+        let recoveries = self.words().recoveries.load(Acquire);
+        if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
+            return Ok(false);
+        }
+        let mine = self.hazard(context, 1);
+        let freed = reclaim::collect(&self.log, self.protectors(), mine, all)?;
+        if all {
+            // Only now: another thread of the process must not believe that it was done before.
+            self.looked_at.store(recoveries, Ordering::Relaxed);
+        }
+        Ok(freed > 0)
+    }
+
+    /// Largest value for a key.
+    pub(crate) fn max_value_len(&self, key_len: usize) -> usize {
+        let fixed = Extent::of(key_len, 0, 0).map_or(usize::MAX, |extent| extent.value);
+        self.log.segment_bytes().saturating_sub(fixed)
+    }
+
+    /// Carries out one write. Lock-free; see the module for the steps.
+    pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
+        Self::check_key(change.key)?;
+        let max = self.max_value_len(change.key.len());
+        if change.value.len() > max {
+            return Err(Error::ValueTooLarge { len: change.value.len(), max });
+        }
+        let context = self.context()?;
+        let remote = matches!(change.condition, Condition::Newer { .. });
+        let mut writer = Writer {
+            region: self,
+            thread: self.descriptor(&context),
+            context: &context,
+            change,
+            hash: self.hash(change.key),
+            op: if remote { RingOp::Remote } else { RingOp::Change },
+            appended: None,
+        };
+        writer.begin(remote);
+        let result = writer.run();
+        writer.end(&result);
+        result
+    }
+}
+
+impl<'m> Writer<'m> {
+    fn begin(&self, remote: bool) {
+        let thread = self.thread;
+        thread.ring_start.store(self.region.words().ring_tail.load(Acquire), Release);
+        if self.region.is_distributed() && !remote {
+            // Every version of this write is above the floor as it is now, so this is a lower
+            // bound for all attempts. The fence pairs with that of `close_time`: either it sees
+            // this word, or the versions are above the floor that it raised before it looked.
+            let floor = self.region.words().floor.load(SeqCst);
+            thread.active_since.store(floor.saturating_add(1), Relaxed);
+            fence(SeqCst);
+        }
+        crash::point("write.begun");
+    }
+
+    fn run(&mut self) -> Result<Written> {
+        let backoff = crossbeam_utils::Backoff::new();
+        loop {
+            if let Attempt::Done(written) = self.attempt()? {
+                return Ok(written);
+            }
+            backoff.spin();
+        }
+    }
+
+    /// Clears the intent, then everything else.
+    fn end(&self, result: &Result<Written>) {
+        let done = matches!(result, Ok(Written::Done { .. }));
+        if let (false, Some((location, _))) = (done, self.appended) {
+            self.abandon_own(location);
+        }
+        self.thread.intent.record.store(0, Release);
+        crash::point("write.cleared");
+        self.thread.intent.slot.store(0, Release);
+        self.region.hazard(self.context, 0).clear();
+        self.thread.active_since.store(0, Release);
+        if done {
+            let destroyed = self.change.kind == Kind::Tombstone;
+            bump(if destroyed { &self.thread.destroys } else { &self.thread.puts }, 1);
+        }
+    }
+
+    /// Marks this write's own record, which was never published, as dead.
+    fn abandon_own(&self, location: Location) {
+        // SAFETY: no other thread marks a record that was never published, and while it is not
+        // marked its segment is not reused.
+        if let Ok(record) = unsafe { Record::read(&self.region.log, location) } {
+            reclaim::abandon(&self.region.log, location, &record);
+        }
+        crash::point("write.abandoned");
+    }
+
+    fn attempt(&mut self) -> Result<Attempt> {
+        let region = self.region;
+        // The search moves the hazard away from the old record of an earlier attempt.
+        self.thread.intent.slot.store(0, Release);
+        // Anew: an earlier attempt may have gone without a record, this one may have one.
+        self.thread.intent.announce.store(self.op as u64 + 1, Release);
+        let primary = region.primary(self.hash);
+        let header = HeaderWord(region.buckets[primary as usize].header.load(SeqCst));
+        if header.is_pending() {
+            region.help(primary, header)?;
+            return Ok(Attempt::Again);
+        }
+        let hazard = region.hazard(self.context, 0);
+        match region.search(hazard, self.hash, self.change.key, true)? {
+            Search::Found(found) => self.replace(&found),
+            Search::Absent { empty: Some((slot, word)), .. } => {
+                self.insert(primary, header, slot, word)
+            }
+            Search::Absent { empty: None, last, full_length } => {
+                if let Some(refused) = self.refuse_absent() {
+                    return Ok(Attempt::Done(refused));
+                }
+                let extended = !full_length
+                    && overflow::extend(
+                        &region.buckets,
+                        region.primaries,
+                        &region.words().overflow_hint,
+                        &self.thread.overflow_claim,
+                        last,
+                    );
+                if extended { Ok(Attempt::Again) } else { Err(self.out_of_space("index")) }
+            }
+        }
+    }
+
+    /// What the condition says when no entry is visible.
+    fn refuse_absent(&self) -> Option<Written> {
+        let refused = matches!(self.change.condition, Condition::Present | Condition::Equals(_));
+        refused.then_some(Written::Refused(None))
+    }
+
+    /// What the condition says about an entry that is there, visible or hidden.
+    fn refuse(&self, token: Token) -> Option<Written> {
+        let visible = token.kind.is_visible();
+        let refused = match self.change.condition {
+            Condition::Always => false,
+            Condition::Absent => visible,
+            Condition::Present => !visible,
+            Condition::Equals(expected) => !visible || token != expected,
+            Condition::Newer { version, origin } => {
+                let other = (token.version, token.origin);
+                if self.region.attributes.concurrency_checks {
+                    (version, origin) <= other
+                } else {
+                    (version, origin) == other
+                }
+            }
+        };
+        let seen = if matches!(self.change.condition, Condition::Newer { .. }) || visible {
+            Some(token)
+        } else {
+            None
+        };
+        refused.then_some(Written::Refused(seen))
+    }
+
+    /// Version of the new record, given that of the one it replaces.
+    fn version(&self, old: u64) -> u64 {
+        if let Condition::Newer { version, .. } = self.change.condition {
+            return version;
+        }
+        let above = self.region.words().floor.load(SeqCst).max(old).saturating_add(1);
+        if !self.region.is_distributed() {
+            return above;
+        }
+        above.max(crate::os::clock::realtime_micros() << 12)
+    }
+
+    fn origin(&self) -> u16 {
+        match self.change.condition {
+            Condition::Newer { origin, .. } => origin,
+            _ => self.region.members.origin(),
+        }
+    }
+
+    /// Appends the record, or gives the one appended before another version.
+    fn record(&mut self, version: u64) -> Result<Location> {
+        let log = &self.region.log;
+        if let Some((location, current)) = self.appended {
+            if current != version {
+                // SAFETY: written by this call of `write`, and not published: every attempt to
+                // publish it failed.
+                unsafe { set_version(log, location, version) }?;
+                self.appended = Some((location, version));
+            }
+            return Ok(location);
+        }
+        let remote = matches!(self.change.condition, Condition::Newer { .. });
+        let draft = Draft {
+            version,
+            hash: self.hash,
+            origin: self.origin(),
+            kind: self.change.kind as u8,
+            flags: if remote { FLAG_REMOTE } else { 0 },
+            member: self.region.me as u16,
+            key: self.change.key,
+            value: self.change.value,
+        };
+        let extent = Extent::of(self.change.key.len(), self.change.value.len(), 0)
+            .ok_or_else(|| self.out_of_space("records"))?;
+        let append = || self.region.appender.append(log, self, &draft, extent);
+        let location = match append() {
+            // Dead members may hold segments, or protect some.
+            Ok(None) | Err(Error::FileSystemFull { .. })
+                if crate::recover::recover_region(self.region).is_ok_and(|freed| freed > 0) =>
+            {
+                append()
+            }
+            other => other,
+        };
+        let location = location?.ok_or_else(|| self.out_of_space("records"))?;
+        self.appended = Some((location, version));
+        Ok(location)
+    }
+
+    #[cold]
+    fn out_of_space(&self, what: &'static str) -> Error {
+        Error::OutOfSpace {
+            region: self.region.name.clone(),
+            what,
+            max_bytes: self.region.attributes.max_bytes,
+        }
+    }
+
+    /// The key has a slot: one CAS of it.
+    fn replace(&mut self, found: &Found<'m>) -> Result<Attempt> {
+        let region = self.region;
+        let old = region.token(&found.record)?;
+        if let Some(refused) = self.refuse(old) {
+            return Ok(Attempt::Done(refused));
+        }
+        if self.change.kind == Kind::Tombstone && !region.is_distributed() {
+            return self.drop_entry(found, old);
+        }
+        let version = self.version(old.version);
+        let location = self.record(version)?;
+        let new = self.occupied(location).with_frequency_of(found.word);
+        if !self.swap_slot(found, new) {
+            return Ok(Attempt::Again);
+        }
+        let position = self.announce_change(location);
+        let token = Token { version, origin: self.origin(), kind: self.change.kind };
+        Ok(Attempt::Done(Written::Done { token, created: !old.kind.is_visible(), position }))
+    }
+
+    /// One CAS of the slot; the replaced record is retired.
+    fn swap_slot(&self, found: &Found<'m>, new: SlotWord) -> bool {
+        self.intend(found.place, found.word, new);
+        if found.slot.compare_exchange(found.word.0, new.0, SeqCst, Relaxed).is_err() {
+            return false;
+        }
+        crash::point("write.replaced");
+        retire(&self.region.log, found.word.location(), &found.record);
+        crash::point("write.retired");
+        true
+    }
+
+    /// Destroys an entry of a local region: it leaves the index.
+    ///
+    /// Nobody listens: one CAS to an empty word, no record. Somebody listens: the record of the
+    /// event first takes the slot, so that recovery can tell whether the entry was destroyed, and
+    /// leaves it once it is announced. No room for that record: listeners are told to look again.
+    fn drop_entry(&mut self, found: &Found<'m>, old: Token) -> Result<Attempt> {
+        let words = self.region.words();
+        let version = old.version.saturating_add(1);
+        let token = Token { version, origin: self.origin(), kind: Kind::Tombstone };
+        let done = |position| Attempt::Done(Written::Done { token, created: false, position });
+        let location = match words.journal_wanted.load(SeqCst) {
+            0 => None,
+            _ => match self.record(version) {
+                Ok(location) => Some(location),
+                Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        // The version of what leaves the index is kept in the floor; before the CAS, so that
+        // whoever finds the key absent starts above it.
+        raise(&words.floor, version);
+        let Some(location) = location else {
+            self.thread.intent.announce.store(RingOp::Region as u64 + 1, Release);
+            self.thread.intent.record.store(NO_RECORD, Release);
+            let empty = self.region.next_empty(self.context);
+            if !self.swap_slot(found, empty) {
+                return Ok(Attempt::Again);
+            }
+            return Ok(done(self.region.announce(RingOp::Region, Location::NONE)));
+        };
+        let tombstone = SlotWord::occupied(HIDDEN_TAG, location);
+        if !self.swap_slot(found, tombstone) {
+            return Ok(Attempt::Again);
+        }
+        let position = self.announce_change(location);
+        self.region.drop_tombstone(self.context.index, found.slot, tombstone);
+        Ok(done(position))
+    }
+
+    /// The key has no slot: the helpable insert.
+    fn insert(
+        &mut self,
+        primary: u32,
+        header: HeaderWord,
+        slot: SlotRef,
+        empty: SlotWord,
+    ) -> Result<Attempt> {
+        if let Some(refused) = self.refuse_absent() {
+            return Ok(Attempt::Done(refused));
+        }
+        let region = self.region;
+        let version = self.version(0);
+        let location = self.record(version)?;
+        let new = self.occupied(location);
+        self.intend(slot, empty, new);
+        let insert = insert::Insert { primary, header, slot, expected: empty, new };
+        let thread = self.context.index;
+        if !insert::insert(&region.buckets, thread, &self.thread.insert, &insert) {
+            return Ok(Attempt::Again);
+        }
+        let position = self.announce_change(location);
+        let token = Token { version, origin: self.origin(), kind: self.change.kind };
+        Ok(Attempt::Done(Written::Done { token, created: true, position }))
+    }
+
+    fn occupied(&self, location: Location) -> SlotWord {
+        let hidden = !self.change.kind.is_visible();
+        SlotWord::occupied(if hidden { HIDDEN_TAG } else { tag_of(self.hash) }, location)
+    }
+
+    fn intend(&self, slot: SlotRef, old: SlotWord, new: SlotWord) {
+        let intent = &self.thread.intent;
+        intent.slot.store(0, Release);
+        intent.old.store(old.0, Release);
+        intent.new.store(new.0, Release);
+        intent.slot.store(slot.to_word(), Release);
+        crash::point("write.intended");
+    }
+
+    fn announce_change(&self, location: Location) -> u64 {
+        let position = self.region.announce(self.op, location);
+        crash::point("write.announced");
+        position
+    }
+}
+
+impl Mapped {
+    /// A word for an emptied slot that was never used before.
+    fn next_empty(&self, context: &Context) -> SlotWord {
+        stamped(&self.threads[context.index as usize], context.index)
+    }
+
+    /// Takes an announced tombstone of a local region out of the index, in the name of the thread
+    /// that owns it: itself, or recovery when it is dead.
+    pub(crate) fn drop_tombstone(&self, thread: u32, slot: &AtomicU64, tombstone: SlotWord) {
+        let empty = stamped(&self.threads[thread as usize], thread);
+        if slot.compare_exchange(tombstone.0, empty.0, SeqCst, Relaxed).is_err() {
+            return; // Somebody replaced it, and retires it.
+        }
+        crash::point("write.dropped");
+        // SAFETY: this call took the record out of the index, so only it marks it dead; not
+        // marked, it keeps its segment.
+        if let Ok(record) = unsafe { Record::read(&self.log, tombstone.location()) } {
+            retire(&self.log, tombstone.location(), &record);
+        }
+    }
+
+    /// Finishes the insert that a pending header names.
+    pub(crate) fn help(&self, primary: u32, header: HeaderWord) -> Result<()> {
+        let thread = self
+            .threads
+            .get(header.thread() as usize)
+            .ok_or_else(|| self.damaged_bucket(primary))?;
+        insert::help(&self.buckets, primary, header, &thread.insert)
+            .map_err(|_| self.damaged_bucket(primary))
+    }
+
+    /// Puts a change into the ring and wakes who waits for it. 0 if nobody listens.
+    pub(crate) fn announce(&self, op: RingOp, location: Location) -> u64 {
+        let words = self.words();
+        if !self.is_distributed() && words.journal_wanted.load(SeqCst) == 0 {
+            return 0;
+        }
+        let position = self.journal().append(op, location).wrapping_add(1);
+        self.wake_listeners();
+        if self.is_distributed() && op == RingOp::Change {
+            self.members.ring_bell_if_asleep();
+        }
+        position
+    }
+
+    /// Drops exactly this version of an entry from the index, without an announcement.
+    pub(crate) fn purge(self: &Arc<Self>, key: &[u8], version: u64, origin: u16) -> Result<bool> {
+        Self::check_key(key)?;
+        let context = self.context()?;
+        let thread = self.descriptor(&context);
+        let hazard = self.hazard(&context, 0);
+        loop {
+            let Search::Found(found) = self.search(hazard, self.hash(key), key, true)? else {
+                return Ok(false);
+            };
+            let token = self.token(&found.record);
+            if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == (version, origin)) {
+                hazard.clear();
+                return token.map(|_| false);
+            }
+            raise(&self.words().floor, version);
+            let empty = self.next_empty(&context);
+            let intent = &thread.intent;
+            intent.slot.store(0, Release);
+            intent.announce.store(0, Release);
+            intent.record.store(NO_RECORD, Release);
+            intent.old.store(found.word.0, Release);
+            intent.new.store(empty.0, Release);
+            intent.slot.store(found.place.to_word(), Release);
+            crash::point("purge.intended");
+            let purged =
+                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
+            crash::point("purge.unlinked");
+            if purged {
+                retire(&self.log, found.word.location(), &found.record);
+            }
+            intent.record.store(0, Release);
+            intent.slot.store(0, Release);
+            hazard.clear();
+            if purged {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// The counter is stored before the word is used: one that is lost by a death is skipped, never
+/// given twice.
+fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
+    let counter = thread.stamp.load(Relaxed).wrapping_add(1);
+    thread.stamp.store(counter, Release);
+    SlotWord::empty(index, counter)
+}
+
+#[cfg(test)]
+mod tests;
