@@ -1,0 +1,152 @@
+//! The configuration file of a bridge.
+//!
+//! TOML, read strictly: an unknown key, a wrong type, an address without a port or a missing file
+//! is a [`ConfigError`] that names file, line and remedy. [`Config::example`] is the whole format
+//! with comments.
+
+mod error;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::ConfigError;
+
+/// Everything a bridge must be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Home directory of the node.
+    pub home: PathBuf,
+    /// Number of the node, to be compared with its certificate; `None` takes the certificate's.
+    pub origin: Option<u16>,
+    /// Id of the cluster.
+    pub cluster: String,
+    /// UDP address to listen on; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Nodes to connect to.
+    pub peers: Vec<PeerConfig>,
+    /// Certificates.
+    pub tls: TlsConfig,
+    /// Regions to open at start, made if they are missing.
+    pub regions: Vec<RegionConfig>,
+    /// How long an unreachable peer holds up acknowledged writes.
+    pub peer_timeout: Duration,
+    /// Path of the status socket; `None` is `bridge.sock` in the home directory.
+    pub status_socket: Option<PathBuf>,
+}
+
+/// A node to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerConfig {
+    /// Its UDP address.
+    pub address: SocketAddr,
+    /// Its number; `None` accepts any node of the cluster there.
+    pub origin: Option<u16>,
+}
+
+/// The PEM files that prove who this node is and whom it trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Certificate of the cluster's authority.
+    pub ca: PathBuf,
+    /// Certificate of this node.
+    pub cert: PathBuf,
+    /// Private key of this node.
+    pub key: PathBuf,
+}
+
+/// A region to open at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionConfig {
+    /// Its name.
+    pub name: String,
+    /// Data policy by name; only `replicate` regions are distributed today.
+    pub data_policy: String,
+    /// Scope by name: `distributed-no-ack` or `distributed-ack`.
+    pub scope: String,
+    /// Bound on the region's memory in bytes; `None` takes the library's default.
+    pub max_bytes: Option<u64>,
+}
+
+impl Config {
+    /// A configuration with the certificate files of [`crate::cert::issue`] in `certs`, no peers
+    /// and no listed regions, listening on a loopback port that the system chooses.
+    pub fn new(home: impl Into<PathBuf>, cluster: impl Into<String>, certs: &Path) -> Self {
+        Self {
+            home: home.into(),
+            origin: None,
+            cluster: cluster.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            peers: Vec::new(),
+            tls: TlsConfig {
+                ca: certs.join("ca.pem"),
+                cert: certs.join("node.pem"),
+                key: certs.join("node.key"),
+            },
+            regions: Vec::new(),
+            peer_timeout: raw::DEFAULT_PEER_TIMEOUT,
+            status_socket: None,
+        }
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read, says something wrong, or names certificate
+    /// files that do not exist.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            ConfigError::in_file(
+                file,
+                format!("cannot be read: {e}"),
+                "give the path of a configuration file; `vug bridge run --help` shows where an \
+                 example is",
+            )
+        })?;
+        Self::parse(&text, file)?.check_files(&text, file)
+    }
+
+    /// Reads a configuration from text. `file` appears in errors, and relative paths start at its
+    /// directory. Does not look at any file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the text says something wrong.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        raw::parse(text, file)
+    }
+
+    /// The whole format with comments. It parses as it stands.
+    pub fn example() -> &'static str {
+        include_str!("example.toml")
+    }
+
+    /// Path of the status socket.
+    pub fn status_path(&self) -> PathBuf {
+        self.status_socket
+            .clone()
+            .unwrap_or_else(|| self.home.join(crate::service::status::SOCKET_NAME))
+    }
+
+    fn check_files(self, text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let files = [("ca", &self.tls.ca), ("cert", &self.tls.cert), ("key", &self.tls.key)];
+        for (key, path) in files {
+            if let Err(e) = std::fs::metadata(path) {
+                let mut error = ConfigError::at(
+                    file,
+                    text,
+                    raw::place_of(text, "tls", key),
+                    format!("{}: {e}", path.display()),
+                    "make certificates with `vug cert init` and `vug cert issue`".into(),
+                );
+                error.key = format!("tls.{key}");
+                return Err(error);
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

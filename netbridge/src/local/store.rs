@@ -1,0 +1,94 @@
+//! The core's store over the feeds of the open regions.
+
+use vug::bridge::Feed;
+
+use super::{LocalStore, convert};
+use crate::replica::store::{
+    Applied, Drained, OriginState, RegionId, RegionInfo, State, Store, StoreError, Visit,
+};
+use crate::wire::record::Change;
+
+impl LocalStore {
+    fn with<R>(
+        &self,
+        region: RegionId,
+        f: impl FnOnce(&Feed) -> Result<R, vug::Error>,
+    ) -> Result<R, StoreError> {
+        let regions = self.regions.borrow();
+        let feed = regions
+            .feed(region)
+            .ok_or_else(|| StoreError("the region was removed from this node".into()))?;
+        f(feed).map_err(|error| convert::store_error(&error))
+    }
+
+    /// For what cannot fail: a vanished region answers with the default.
+    fn ask<R: Default>(&self, region: RegionId, f: impl FnOnce(&Feed) -> R) -> R {
+        self.regions.borrow().feed(region).map(f).unwrap_or_default()
+    }
+}
+
+impl Store for LocalStore {
+    fn generation(&self) -> u64 {
+        self.regions.borrow().generation()
+    }
+
+    fn regions(&self) -> Vec<RegionInfo> {
+        self.regions.borrow().infos()
+    }
+
+    fn tail(&self, region: RegionId) -> u64 {
+        self.ask(region, Feed::tail)
+    }
+
+    fn oldest(&self, region: RegionId) -> u64 {
+        self.ask(region, Feed::oldest)
+    }
+
+    fn drain(&self, region: RegionId, from: u64, f: Visit<'_>) -> Result<Drained, StoreError> {
+        self.with(region, |feed| feed.drain(from, |change| f(convert::to_core(change))))
+            .map(convert::drained)
+    }
+
+    fn apply(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
+        self.with(region, |feed| feed.apply(convert::to_library(change))).map(convert::applied)
+    }
+
+    fn scan(&self, region: RegionId, cursor: u64, f: Visit<'_>) -> Result<Option<u64>, StoreError> {
+        self.with(region, |feed| feed.scan(cursor, |change| f(convert::to_core(change))))
+    }
+
+    fn purge(
+        &mut self,
+        region: RegionId,
+        key: &[u8],
+        version: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError> {
+        self.with(region, |feed| feed.purge(key, version, origin))
+    }
+
+    fn close_time(&mut self, region: RegionId) -> u64 {
+        self.ask(region, Feed::close_time)
+    }
+
+    fn publish(&mut self, region: RegionId, sent: u64, received: u64, applied: u64) {
+        self.ask(region, |feed| feed.publish(sent, received, applied));
+    }
+
+    fn watermarks(&self, region: RegionId) -> (u64, u64, u64) {
+        self.ask(region, Feed::watermarks)
+    }
+
+    fn origins(&self, region: RegionId) -> Vec<OriginState> {
+        let origins = self.ask(region, Feed::origins);
+        origins.into_iter().map(convert::origin_to_core).collect()
+    }
+
+    fn set_origin_state(&mut self, region: RegionId, state: OriginState) -> Result<(), StoreError> {
+        self.with(region, |feed| feed.set_origin_state(convert::origin_to_library(state)))
+    }
+
+    fn set_state(&mut self, region: RegionId, state: State) {
+        self.ask(region, |feed| feed.set_state(convert::state(state)));
+    }
+}

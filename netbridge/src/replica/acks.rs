@@ -1,0 +1,158 @@
+//! Group acknowledgement: who must have applied what before writers are released.
+//!
+//! **The set.** A peer enters when it subscribes to the region's live stream (Hello, Profile and
+//! Have have been exchanged then). It counts from where that stream begins. It leaves when it has
+//! been without a connection for `peer_timeout`; a shorter interruption is ridden out. After a
+//! restart of this bridge every origin the region knows is taken for a member that has just been
+//! lost, because writers may be waiting for it.
+//!
+//! **Hold.** A member whose stream had to skip (the ring no longer held what it lacks) keeps its
+//! old position until it acknowledges something behind the cut that is not provisional: an image
+//! has filled the gap then. Provisional acknowledgements count only for a member that entered the
+//! set with this very cut; others may be left over from an earlier stream and prove nothing.
+//!
+//! **Watermarks** are minima over the set and never go back; with nobody in the set they are the
+//! tail.
+
+use std::collections::BTreeMap;
+
+/// A node whose acknowledgement counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Everything before it was handed to the transport.
+    pub sent: u64,
+    /// Everything before it has arrived there.
+    pub received: u64,
+    /// Everything before it is visible there.
+    pub applied: u64,
+    /// Positions before it do not need this member.
+    pub counts_from: u64,
+    /// The member lacks something before this cut.
+    pub hold: Option<u64>,
+    /// Provisional acknowledgements count.
+    pub provisional: bool,
+    /// Since when it has had no connection.
+    pub lost_at: Option<u64>,
+}
+
+/// The acknowledgement set of one region and its watermarks.
+#[derive(Debug, Clone, Default)]
+pub struct AckSet {
+    members: BTreeMap<u16, Member>,
+    published: (u64, u64, u64),
+}
+
+impl AckSet {
+    /// After a restart: the watermarks as published, and the origins known to the region.
+    pub fn recover(published: (u64, u64, u64), origins: &[u16], now: u64) -> Self {
+        let (sent, received, applied) = published;
+        let member = Member {
+            sent,
+            received,
+            applied,
+            counts_from: 0,
+            hold: None,
+            provisional: false,
+            lost_at: Some(now),
+        };
+        Self { members: origins.iter().map(|o| (*o, member)).collect(), published }
+    }
+
+    /// The members, by origin.
+    pub fn members(&self) -> &BTreeMap<u16, Member> {
+        &self.members
+    }
+
+    /// Watermarks as last published.
+    pub fn published(&self) -> (u64, u64, u64) {
+        self.published
+    }
+
+    /// The member's stream begins at `position`; `cut`: it lacks what lies before.
+    pub fn subscribed(&mut self, origin: u16, position: u64, cut: bool) {
+        let fresh = Member {
+            sent: position,
+            received: position,
+            applied: position,
+            counts_from: position,
+            hold: None,
+            provisional: cut,
+            lost_at: None,
+        };
+        let Some(member) = self.members.get_mut(&origin) else {
+            self.members.insert(origin, fresh);
+            return;
+        };
+        member.lost_at = None;
+        member.hold = cut.then_some(position);
+        member.provisional = false;
+        if !cut {
+            member.sent = member.sent.max(position);
+            member.received = member.received.max(position);
+            member.applied = member.applied.max(position);
+        }
+    }
+
+    /// Everything before `position` was handed to the transport.
+    pub fn sent(&mut self, origin: u16, position: u64) {
+        if let Some(member) = self.members.get_mut(&origin) {
+            member.sent = member.sent.max(position);
+        }
+    }
+
+    /// An acknowledgement; false if it does not count now.
+    pub fn acked(&mut self, origin: u16, received: u64, applied: u64, provisional: bool) -> bool {
+        let Some(member) = self.members.get_mut(&origin) else {
+            return false;
+        };
+        if member.lost_at.is_some() || (provisional && !member.provisional) {
+            return false;
+        }
+        member.hold = member.hold.filter(|cut| provisional || applied < *cut);
+        member.received = member.received.max(received);
+        member.applied = member.applied.max(applied);
+        true
+    }
+
+    /// The member has no connection any more.
+    pub fn lost(&mut self, origin: u16, now: u64) {
+        if let Some(member) = self.members.get_mut(&origin) {
+            member.lost_at.get_or_insert(now);
+        }
+    }
+
+    /// Removes members lost for `timeout` and names them.
+    pub fn expire(&mut self, now: u64, timeout: u64) -> Vec<u16> {
+        let gone = |m: &Member| m.lost_at.is_some_and(|at| now >= at.saturating_add(timeout));
+        let names: Vec<u16> =
+            self.members.iter().filter(|(_, m)| gone(m)).map(|(o, _)| *o).collect();
+        self.members.retain(|_, m| !gone(m));
+        names
+    }
+
+    /// When the next member expires.
+    pub fn next_expiry(&self, timeout: u64) -> Option<u64> {
+        self.members.values().filter_map(|m| m.lost_at).min().map(|at| at.saturating_add(timeout))
+    }
+
+    /// New watermarks, if they moved.
+    pub fn advance(&mut self, tail: u64) -> Option<(u64, u64, u64)> {
+        let min = |f: fn(&Member) -> u64| self.members.values().map(f).min().unwrap_or(tail);
+        let (sent, received, applied) = self.published;
+        let next = (
+            sent.max(min(|m| m.sent).min(tail)),
+            received.max(min(|m| m.received).min(tail)),
+            applied.max(min(|m| m.applied).min(tail)),
+        );
+        (next != self.published).then(|| {
+            self.published = next;
+            next
+        })
+    }
+
+    /// Members that have not applied everything before `tail`.
+    pub fn waiting_for(&self, tail: u64) -> Vec<u16> {
+        let behind = |(o, m): (&u16, &Member)| (m.applied < tail).then_some(*o);
+        self.members.iter().filter_map(behind).collect()
+    }
+}

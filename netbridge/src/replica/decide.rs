@@ -1,0 +1,135 @@
+//! What a region does about what it lacks: take an image, subscribe again, or declare itself
+//! complete. The argument is in [`super`].
+
+use super::Context;
+use super::holdings::Incarnation;
+use super::link::Link;
+use super::region::{Region, START_WAIT};
+use super::store::{OriginState, State, Store};
+use crate::port::{AlertLevel, ConnId};
+use crate::wire::control::Holding;
+
+impl Region {
+    /// Asks for an image when something is missing that no live stream will bring.
+    pub(super) fn decide_image<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        if self.fetch.is_some() || self.sweep.is_some() || cx.now < self.retry_at {
+            return;
+        }
+        if self.links.values().any(|l| awaits_start(l, cx.now)) || self.resubscribe(cx) {
+            return;
+        }
+        let gaps: Vec<(ConnId, Holding)> = self.links.values().filter_map(gap).collect();
+        let mut sources: Vec<ConnId> = Vec::new();
+        if !self.joined {
+            sources = self.links.values().filter(|l| l.initialised).map(|l| l.conn).collect();
+        }
+        if sources.is_empty() {
+            sources = gaps.iter().map(|(conn, _)| *conn).collect();
+        }
+        if sources.is_empty() {
+            let has_more = |l: &&Link| self.lacks(l, cx.myself);
+            sources = self.links.values().filter(has_more).map(|l| l.conn).collect();
+        }
+        if sources.is_empty() {
+            return;
+        }
+        let Some(&source) = sources.get(self.attempts % sources.len()) else {
+            return;
+        };
+        // A source that cannot reach some origin refuses the whole plan; in the second round each
+        // is asked for nothing but itself.
+        let whole = self.attempts < sources.len();
+        let wanted = |(conn, _): &&(ConnId, Holding)| whole || *conn == source;
+        let plan = gaps.iter().filter(wanted).map(|(_, h)| h.clone()).collect();
+        self.request_image(cx, source, plan);
+    }
+
+    /// Subscribes again where an image of another source has brought a position that the ring may
+    /// still reach; true if that was tried.
+    fn resubscribe<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
+        let better = |l: &&Link| {
+            let provisional = l.incoming.filter(|i| !i.complete);
+            let held = provisional.and_then(|i| self.holdings.position(i.of));
+            held.is_some_and(|held| held > l.offered)
+        };
+        let conns: Vec<ConnId> = self.links.values().filter(better).map(|l| l.conn).collect();
+        for conn in &conns {
+            self.subscribe(cx, *conn);
+        }
+        !conns.is_empty()
+    }
+
+    /// True if the peer holds changes that this node does not and that no live stream brings.
+    fn lacks(&self, link: &Link, myself: u16) -> bool {
+        link.have.iter().any(|h| {
+            let Ok(origin) = u16::try_from(h.origin) else {
+                return false;
+            };
+            let of = Incarnation { origin, epoch: h.epoch };
+            let mine = origin == myself && h.epoch == self.info.epoch;
+            let live = |l: &Link| l.origin == origin && l.epoch == h.epoch;
+            let expected = self.acks.members().get(&origin).is_some_and(|m| m.lost_at.is_some());
+            let comes = mine || expected || self.links.values().any(live);
+            !comes && self.holdings.position(of).unwrap_or(0) < h.position
+        })
+    }
+
+    /// Declares the region complete when it is.
+    pub(super) fn settle<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        if self.since.is_some() || self.fetch.is_some() || self.sweep.is_some() {
+            return;
+        }
+        let unsettled = |l: &Link| awaits_start(l, cx.now) || gap(l).is_some();
+        if self.links.values().any(unsettled) {
+            return;
+        }
+        if !self.joined {
+            let waited = cx.now >= self.opened_at.saturating_add(cx.timing.initial_wait);
+            let present = self.links.len() >= cx.expected_peers;
+            if self.links.values().any(|l| l.initialised) || !(waited || present) {
+                return;
+            }
+        }
+        self.since = Some(cx.store.close_time(self.info.id));
+        self.joined |= !self.links.is_empty();
+        self.persist_own(cx);
+        self.announce = true;
+        cx.store.set_state(self.info.id, State::Ready);
+    }
+
+    /// The region has met the others: by an image of one that is initialised, by an image to one
+    /// that was not, or by becoming ready together. A region that became ready alone has not, and
+    /// takes an image of the first initialised peer it meets, whatever the rings still hold.
+    pub(crate) fn meet<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        if !std::mem::replace(&mut self.joined, true) {
+            self.persist_own(cx);
+        }
+    }
+
+    /// The node's own origin state says that its copy is initialised: `closed` is the start of
+    /// claimed time, `position` is 1 when it has met the others.
+    fn persist_own<S: Store>(&self, cx: &mut Context<'_, S>) {
+        let Some(closed) = self.since else { return };
+        let position = u64::from(self.joined);
+        let own = OriginState { origin: cx.myself, epoch: self.info.epoch, position, closed };
+        if let Err(e) = cx.store.set_origin_state(self.info.id, own) {
+            let text = format!("region {}: readiness cannot be kept: {e}", self.info.name);
+            cx.alert(AlertLevel::Warning, text);
+        }
+    }
+}
+
+fn awaits_start(link: &Link, now: u64) -> bool {
+    link.asked_at.is_some_and(|at| now < at.saturating_add(START_WAIT))
+}
+
+fn gap(link: &Link) -> Option<(ConnId, Holding)> {
+    let incoming = link.incoming.filter(|i| !i.complete)?;
+    let holding = Holding {
+        origin: u32::from(incoming.of.origin),
+        epoch: incoming.of.epoch,
+        position: incoming.cut,
+        closed: 0,
+    };
+    Some((link.conn, holding))
+}

@@ -1,0 +1,99 @@
+//! What one region knows of one connected peer.
+
+use super::holdings::Incarnation;
+use super::image::Serve;
+use super::send::Outgoing;
+use crate::port::ConnId;
+use crate::wire::control::Holding;
+
+/// The region's relation to one connected peer that has the same region.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) conn: ConnId,
+    pub(crate) origin: u16,
+    /// The peer's incarnation, initialisation and start of claimed time, from its Profile.
+    pub(crate) epoch: u64,
+    pub(crate) initialised: bool,
+    pub(crate) since: u64,
+    /// The peer's holdings as last told.
+    pub(crate) have: Vec<Holding>,
+    pub(crate) outgoing: Option<Outgoing>,
+    pub(crate) incoming: Option<Incoming>,
+    /// When a START was asked for that has not come yet.
+    pub(crate) asked_at: Option<u64>,
+    /// Position offered with the last subscription.
+    pub(crate) offered: u64,
+    /// Subscribe again at this time, after a change could not be applied.
+    pub(crate) blocked_until: Option<u64>,
+    pub(crate) ack: AckState,
+    pub(crate) serve: Option<Serve>,
+    pub(crate) image_inflight: bool,
+}
+
+impl Link {
+    pub(crate) fn new(conn: ConnId, origin: u16) -> Self {
+        Self {
+            conn,
+            origin,
+            epoch: 0,
+            initialised: false,
+            since: 0,
+            have: Vec::new(),
+            outgoing: None,
+            incoming: None,
+            asked_at: None,
+            offered: 0,
+            blocked_until: None,
+            ack: AckState::default(),
+            serve: None,
+            image_inflight: false,
+        }
+    }
+}
+
+/// The peer's live stream as it arrives here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incoming {
+    pub(crate) of: Incarnation,
+    /// Everything from `cut` to here has been applied.
+    pub(crate) position: u64,
+    /// Where the stream began.
+    pub(crate) cut: u64,
+    /// Everything before `cut` is held too.
+    pub(crate) complete: bool,
+    pub(crate) closed: u64,
+}
+
+/// Acknowledgements owed to the peer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct AckState {
+    pub(crate) dirty: bool,
+    pub(crate) repeat_at: Option<u64>,
+    pub(crate) control_at: Option<u64>,
+}
+
+impl AckState {
+    /// Something new was applied.
+    pub(crate) fn note(&mut self, now: u64, repeat: u64, control: u64) {
+        self.dirty = true;
+        self.repeat_at = Some(now.saturating_add(repeat));
+        self.control_at.get_or_insert(now.saturating_add(control));
+    }
+
+    /// True when the acknowledgement is due on the control stream.
+    pub(crate) fn tick(&mut self, now: u64, repeat: u64) -> bool {
+        if self.control_at.is_some_and(|at| now >= at) {
+            *self = Self::default();
+            return true;
+        }
+        if self.repeat_at.is_some_and(|at| now >= at) {
+            self.dirty = true;
+            self.repeat_at = Some(now.saturating_add(repeat));
+        }
+        false
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        [self.repeat_at, self.control_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,155 @@
+//! The incoming live stream: apply, then note what is held, then acknowledge.
+
+use super::Context;
+use super::holdings::Incarnation;
+use super::link::Incoming;
+use super::region::Region;
+use super::store::{Applied, State, Store};
+use crate::port::{AlertLevel, ConnId};
+use crate::wire::WireError;
+use crate::wire::frame::{Closed, Start};
+use crate::wire::record::Records;
+
+impl Region {
+    /// The peer's stream begins (again).
+    pub(crate) fn on_start<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        start: &Start,
+    ) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        let of = Incarnation { origin: link.origin, epoch: start.epoch.get() };
+        let position = start.position.get();
+        let held = self.holdings.position(of).unwrap_or(0);
+        link.asked_at = None;
+        link.blocked_until = None;
+        if link.epoch == of.epoch {
+            self.holdings.set_since(of, link.since);
+        }
+        let complete = held >= position;
+        link.incoming = Some(Incoming { of, position, cut: position, complete, closed: 0 });
+        if complete {
+            self.holdings.set_current(of);
+        }
+        self.applied(cx, conn);
+    }
+
+    /// Changes of the peer.
+    pub(crate) fn on_records<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        mut records: Records<'_>,
+    ) -> Result<(), WireError> {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return Ok(());
+        };
+        let Some(incoming) = link.incoming.as_mut() else {
+            return Ok(());
+        };
+        while let Some((change, _)) = records.next_record()? {
+            if change.position < incoming.position {
+                continue;
+            }
+            cx.counters.records_received += 1;
+            match cx.store.apply(self.info.id, change) {
+                Ok(Applied::Newer) => {}
+                Ok(Applied::Older | Applied::Equal) => cx.counters.records_known += 1,
+                Err(e) => {
+                    let text = format!(
+                        "region {}: change {} of node {} could not be taken: {e}; it is tried \
+                         again and acknowledged only then",
+                        self.info.name, change.position, link.origin
+                    );
+                    link.incoming = None;
+                    link.blocked_until = Some(cx.now.saturating_add(cx.timing.retry));
+                    self.refused_change(cx, text);
+                    return Ok(());
+                }
+            }
+            incoming.position = change.position + 1;
+        }
+        if self.degraded {
+            self.degraded = false;
+            let state = if self.since.is_some() { State::Ready } else { State::Initialising };
+            cx.store.set_state(self.info.id, state);
+        }
+        Ok(())
+    }
+
+    /// The stream moves on.
+    pub(crate) fn on_skip(&mut self, conn: ConnId, position: u64) {
+        let incoming = self.links.get_mut(&conn).and_then(|l| l.incoming.as_mut());
+        if let Some(incoming) = incoming {
+            incoming.position = incoming.position.max(position);
+        }
+    }
+
+    /// The peer has closed time up to here.
+    pub(crate) fn on_closed(&mut self, conn: ConnId, closed: &Closed) {
+        let incoming = self.links.get_mut(&conn).and_then(|l| l.incoming.as_mut());
+        if let Some(incoming) = incoming.filter(|i| i.position >= closed.position.get()) {
+            incoming.closed = incoming.closed.max(closed.closed.get());
+        }
+    }
+
+    /// After a payload: notes what is held and owes an acknowledgement.
+    pub(crate) fn applied<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        let Some(incoming) = link.incoming else {
+            return;
+        };
+        link.ack.note(cx.now, cx.timing.ack_repeat, cx.timing.ack_control);
+        if incoming.complete {
+            self.holdings.raise(incoming.of, incoming.position, incoming.closed);
+            self.persist(cx, incoming.of.origin);
+        }
+    }
+
+    /// Completes provisional streams whose gap an image has filled.
+    pub(crate) fn promote<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let mut promoted = Vec::new();
+        for link in self.links.values_mut() {
+            let Some(incoming) = link.incoming.as_mut().filter(|i| !i.complete) else {
+                continue;
+            };
+            if self.holdings.position(incoming.of).is_some_and(|held| held >= incoming.cut) {
+                incoming.complete = true;
+                self.holdings.set_current(incoming.of);
+                promoted.push(link.conn);
+            }
+        }
+        for conn in promoted {
+            self.applied(cx, conn);
+        }
+    }
+
+    /// Writes what is held of an origin into the region.
+    pub(crate) fn persist<S: Store>(&mut self, cx: &mut Context<'_, S>, origin: u16) {
+        if let Err(e) = self.holdings.persist(cx.store, self.info.id, origin) {
+            if !self.persist_failed {
+                let text = format!(
+                    "region {}: the state of node {origin} cannot be kept: {e}; after a restart \
+                     of this bridge an image of it will be needed",
+                    self.info.name
+                );
+                cx.alert(AlertLevel::Warning, text);
+            }
+            self.persist_failed = true;
+        }
+    }
+
+    fn refused_change<S: Store>(&mut self, cx: &mut Context<'_, S>, text: String) {
+        cx.counters.apply_errors += 1;
+        if !self.degraded {
+            self.degraded = true;
+            cx.store.set_state(self.info.id, State::Degraded);
+            cx.alert(AlertLevel::Severe, text);
+        }
+    }
+}

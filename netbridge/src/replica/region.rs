@@ -1,0 +1,393 @@
+//! One region of this node: its links to the peers that have it too, and what is decided from them.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::acks::AckSet;
+use super::holdings::{Holdings, Incarnation};
+use super::image::{Fetch, Sweep};
+use super::link::Link;
+use super::send::{Filled, Outgoing};
+use super::store::{OriginState, RegionInfo, State, Store};
+use crate::port::{Action, AlertLevel, ConnId, Lane};
+use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
+
+/// How long a START that was asked for holds up decisions that would like to know it.
+pub(super) const START_WAIT: u64 = 2_000;
+
+/// A distributed region of this node.
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) info: RegionInfo,
+    pub(crate) number: u16,
+    /// Start of claimed time; `Some` once the region has been complete.
+    pub(crate) since: Option<u64>,
+    pub(crate) holdings: Holdings,
+    pub(crate) acks: AckSet,
+    pub(crate) links: BTreeMap<ConnId, Link>,
+    pub(crate) fetch: Option<Fetch>,
+    pub(crate) sweep: Option<Sweep>,
+    pub(crate) transfers: u32,
+    pub(crate) attempts: usize,
+    pub(crate) retry_at: u64,
+    /// Has met the other copies of this region, see `meet`.
+    pub(crate) joined: bool,
+    pub(crate) degraded: bool,
+    pub(crate) persist_failed: bool,
+    unreadable: bool,
+    /// The Profile must be sent again.
+    pub(crate) announce: bool,
+    pub(super) opened_at: u64,
+    /// When `turn` last ran: deadlines up to then have been looked at.
+    turned_at: u64,
+    /// Position and time of the oldest change that is not acknowledged, and whether that was told.
+    waiting: Option<(u64, u64, bool)>,
+}
+
+impl Region {
+    /// Takes up a region; everything is relearned from the store.
+    pub(crate) fn open<S: Store>(cx: &mut Context<'_, S>, info: RegionInfo, number: u16) -> Self {
+        let states = cx.store.origins(info.id);
+        let own = |s: &&OriginState| s.origin == cx.myself && s.epoch == info.epoch;
+        let own = states.iter().find(own);
+        let (since, joined) = (own.map(|s| s.closed), own.is_some_and(|s| s.position != 0));
+        let others: Vec<u16> =
+            states.iter().map(|s| s.origin).filter(|o| *o != cx.myself && *o != 0).collect();
+        if since.is_none() {
+            cx.store.set_state(info.id, State::Initialising);
+        }
+        Self {
+            number,
+            since,
+            holdings: Holdings::load(&states, cx.myself),
+            acks: AckSet::recover(cx.store.watermarks(info.id), &others, cx.now),
+            links: BTreeMap::new(),
+            fetch: None,
+            sweep: None,
+            transfers: 0,
+            attempts: 0,
+            retry_at: 0,
+            joined,
+            degraded: false,
+            persist_failed: false,
+            unreadable: false,
+            announce: false,
+            opened_at: cx.now,
+            turned_at: 0,
+            waiting: None,
+            info,
+        }
+    }
+
+    /// For the peers.
+    pub(crate) fn profile(&self) -> Profile {
+        Profile {
+            region: u32::from(self.number),
+            name: self.info.name.clone(),
+            policy: self.info.policy as u32,
+            scope: self.info.scope as u32,
+            concurrency_checks: self.info.concurrency_checks,
+            epoch: self.info.epoch,
+            initialised: self.since.is_some(),
+            since: self.since.unwrap_or(0),
+        }
+    }
+
+    /// A peer has the same region with the same attributes, or news about it.
+    pub(crate) fn pair<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        origin: u16,
+        profile: &Profile,
+    ) {
+        let is_new = !self.links.contains_key(&conn);
+        let link = self.links.entry(conn).or_insert_with(|| Link::new(conn, origin));
+        link.epoch = profile.epoch;
+        link.initialised = profile.initialised;
+        link.since = profile.since;
+        self.holdings.set_since(Incarnation { origin, epoch: profile.epoch }, profile.since);
+        if is_new {
+            let reborn = self.holdings.current(origin).is_some_and(|e| e != profile.epoch);
+            self.subscribe(cx, conn);
+            if reborn {
+                // What its former self did not send to everybody must be found among the others.
+                self.ask_all(cx);
+            }
+        }
+    }
+
+    /// The peer is gone, or its region is.
+    pub(crate) fn unpair<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
+        let Some(link) = self.links.remove(&conn) else {
+            return;
+        };
+        if !self.links.values().any(|l| l.origin == link.origin) {
+            self.acks.lost(link.origin, cx.now);
+        }
+        if self.fetch.as_ref().is_some_and(|f| f.conn == conn) {
+            self.give_up(cx, "the connection to the source ended");
+            self.retry_at = cx.now;
+        }
+    }
+
+    /// Asks the peer to (re)start its live stream.
+    pub(super) fn subscribe<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
+        let fresh = self.since.is_none();
+        let held = self.holdings.to_wire();
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        let of = Incarnation { origin: link.origin, epoch: link.epoch };
+        link.offered = self.holdings.position(of).unwrap_or(0);
+        link.asked_at = Some(cx.now);
+        link.blocked_until = None;
+        let region = u32::from(self.number);
+        let have = Have { region, held, subscribe: true, fresh, ask: false };
+        send(cx, conn, Body::Have(have));
+    }
+
+    /// What the peer holds, and perhaps a subscription.
+    pub(crate) fn on_have<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId, have: Have) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        if have.subscribe {
+            let (tail, oldest) = (cx.store.tail(self.info.id), cx.store.oldest(self.info.id));
+            let mine =
+                |h: &&Holding| h.origin == u32::from(cx.myself) && h.epoch == self.info.epoch;
+            let held = have.held.iter().find(mine).map_or(0, |h| h.position);
+            let takes_image = have.fresh && self.since.is_some() && held == 0;
+            let resumes = (oldest..=tail).contains(&held) && !takes_image;
+            let position = if resumes { held } else { tail };
+            cx.counters.resumed += u64::from(resumes && held > 0);
+            match link.outgoing.as_mut() {
+                Some(outgoing) => outgoing.restart(position),
+                None => link.outgoing = Some(Outgoing::new(position)),
+            }
+            self.acks.subscribed(link.origin, position, !resumes);
+            let known = cx.store.origins(self.info.id).iter().any(|s| s.origin == link.origin);
+            if !known {
+                // A member whose acknowledgement counts must survive a restart of this bridge.
+                let mark = OriginState { origin: link.origin, ..OriginState::default() };
+                if cx.store.set_origin_state(self.info.id, mark).is_err() {
+                    self.persist_failed = true;
+                }
+            }
+        }
+        link.have = have.held;
+        if have.ask {
+            self.tell(cx, conn, false);
+        }
+    }
+
+    fn tell<S: Store>(&self, cx: &mut Context<'_, S>, conn: ConnId, ask: bool) {
+        let held = self.holdings.to_wire();
+        let region = u32::from(self.number);
+        send(cx, conn, Body::Have(Have { region, held, subscribe: false, fresh: false, ask }));
+    }
+
+    fn ask_all<S: Store>(&self, cx: &mut Context<'_, S>) {
+        for conn in self.links.keys() {
+            self.tell(cx, *conn, true);
+        }
+    }
+
+    /// An acknowledgement of the peer.
+    pub(crate) fn on_ack(&mut self, conn: ConnId, ack: &Ack) {
+        let Some(link) = self.links.get(&conn) else {
+            return;
+        };
+        if ack.epoch == self.info.epoch && link.outgoing.is_some() {
+            self.acks.acked(link.origin, ack.received, ack.applied, ack.provisional);
+        }
+    }
+
+    /// A write of this region was handed to the transport.
+    pub(crate) fn on_sent(&mut self, conn: ConnId, lane: Lane) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        match lane {
+            Lane::Image(_) => link.image_inflight = false,
+            Lane::Region(_) => {
+                if let Some(position) = link.outgoing.as_mut().and_then(Outgoing::written) {
+                    self.acks.sent(link.origin, position);
+                }
+            }
+        }
+    }
+
+    /// Does whatever can be done now.
+    pub(crate) fn turn<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        self.turned_at = cx.now;
+        self.send_changes(cx);
+        self.sweep_step(cx);
+        self.timers(cx);
+        self.decide_image(cx);
+        self.settle(cx);
+        self.serve(cx);
+        self.publish(cx);
+    }
+
+    fn send_changes<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let conns: Vec<ConnId> = self.links.keys().copied().collect();
+        for conn in conns {
+            // Lapped: once more, from the tail.
+            if !self.send_to(cx, conn) {
+                self.send_to(cx, conn);
+            }
+        }
+    }
+
+    /// Sends what there is; false if the ring no longer held it.
+    fn send_to<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) -> bool {
+        let of = Incarnation { origin: cx.myself, epoch: self.info.epoch };
+        let (id, number) = (self.info.id, self.number);
+        let Some(link) = self.links.get_mut(&conn) else {
+            return true;
+        };
+        let Some(outgoing) = link.outgoing.as_mut() else {
+            return true;
+        };
+        match outgoing.fill(cx.store, id, of, number, cx.now, cx.timing.close) {
+            Ok(Filled::Nothing) => self.unreadable = false,
+            Ok(Filled::Payload { bytes, records }) => {
+                self.unreadable = false;
+                cx.counters.records_sent += records;
+                cx.out.push_back(Action::SendData {
+                    conn,
+                    lane: Lane::Region(number),
+                    payload: bytes,
+                });
+            }
+            Ok(Filled::Lapped) => {
+                let (from, tail) = (outgoing.cursor(), cx.store.tail(id));
+                outgoing.restart(tail);
+                let origin = link.origin;
+                self.lapped(cx, origin, from, tail);
+                return false;
+            }
+            Err(e) => {
+                let text = format!("region {}: cannot be read: {e}", self.info.name);
+                if !std::mem::replace(&mut self.unreadable, true) {
+                    cx.alert(AlertLevel::Severe, text);
+                }
+            }
+        }
+        true
+    }
+
+    fn lapped<S: Store>(&mut self, cx: &mut Context<'_, S>, origin: u16, from: u64, tail: u64) {
+        cx.counters.lapped += 1;
+        let known = self.acks.members().get(&origin).is_some_and(|m| m.hold.is_some());
+        self.acks.subscribed(origin, tail, true);
+        if !known {
+            let text = format!(
+                "region {}: node {origin} is too slow, positions {from} to {tail} were \
+                 overwritten before they were sent; it takes an image",
+                self.info.name
+            );
+            cx.alert(AlertLevel::Warning, text);
+        }
+    }
+
+    fn timers<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let due = |l: &Link| l.blocked_until.is_some_and(|at| cx.now >= at);
+        let unblocked: Vec<ConnId> =
+            self.links.values().filter(|l| due(l)).map(|l| l.conn).collect();
+        for conn in unblocked {
+            self.subscribe(cx, conn);
+        }
+        if self.fetch.as_ref().is_some_and(|f| cx.now >= f.stalls_at) {
+            self.give_up(cx, "no progress");
+        }
+        for origin in self.acks.expire(cx.now, cx.timing.peer_timeout) {
+            let text = format!(
+                "region {}: node {origin} has been away for {} ms; writers no longer wait for it",
+                self.info.name, cx.timing.peer_timeout
+            );
+            cx.alert(AlertLevel::Warning, text);
+            self.ask_all(cx);
+        }
+        for link in self.links.values_mut() {
+            if link.ack.tick(cx.now, cx.timing.ack_repeat)
+                && let Some(ack) = ack_of(link, self.number)
+            {
+                send(cx, link.conn, Body::Ack(ack));
+            }
+        }
+    }
+
+    fn publish<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let tail = cx.store.tail(self.info.id);
+        if let Some((sent, received, applied)) = self.acks.advance(tail) {
+            cx.store.publish(self.info.id, sent, received, applied);
+        }
+        let applied = self.acks.published().2;
+        self.waiting = match self.waiting {
+            _ if applied >= tail => None,
+            Some(waiting) if waiting.0 >= applied => Some(waiting),
+            _ => Some((applied, cx.now, false)),
+        };
+        let Some((_, at, told)) = self.waiting.as_mut() else {
+            return;
+        };
+        if !*told && cx.now >= at.saturating_add(cx.timing.ack_warning) {
+            *told = true;
+            let nodes = self.acks.waiting_for(tail);
+            let text = format!(
+                "region {}: nodes {nodes:?} have not acknowledged position {applied} for {} ms",
+                self.info.name, cx.timing.ack_warning
+            );
+            cx.alert(AlertLevel::Severe, text);
+        }
+    }
+
+    /// When `turn` has something to do although nothing happens.
+    pub(crate) fn next_timeout(&self, cx: &TimeoutContext) -> Option<u64> {
+        let mut due: Vec<Option<u64>> = vec![
+            self.acks.next_expiry(cx.peer_timeout),
+            self.fetch.as_ref().map(|f| f.stalls_at),
+            self.sweep.as_ref().map(|_| self.turned_at),
+            Some(self.retry_at),
+            self.since.is_none().then_some(self.opened_at.saturating_add(cx.initial_wait)),
+            self.waiting
+                .filter(|(_, _, told)| !told)
+                .map(|(_, at, _)| at.saturating_add(cx.ack_warning)),
+        ];
+        for link in self.links.values() {
+            due.push(link.outgoing.as_ref().and_then(Outgoing::next_timeout));
+            due.push(link.blocked_until);
+            due.push(link.ack.next_timeout());
+            due.push(link.asked_at.map(|at| at.saturating_add(START_WAIT)));
+            let serving = link.serve.as_ref().filter(|s| s.waiting());
+            due.push(serving.map(|s| s.deadline));
+        }
+        let unseen = |at: &u64| *at > self.turned_at || self.sweep.is_some();
+        due.into_iter().flatten().filter(unseen).min()
+    }
+}
+
+/// What `next_timeout` needs to know.
+pub(crate) struct TimeoutContext {
+    pub(crate) peer_timeout: u64,
+    pub(crate) initial_wait: u64,
+    pub(crate) ack_warning: u64,
+}
+
+/// The acknowledgement owed to a peer, if its stream has begun.
+pub(crate) fn ack_of(link: &Link, number: u16) -> Option<Ack> {
+    let incoming = link.incoming.as_ref()?;
+    Some(Ack {
+        region: u32::from(number),
+        epoch: incoming.of.epoch,
+        received: incoming.position,
+        applied: incoming.position,
+        provisional: !incoming.complete,
+    })
+}
+
+fn send<S>(cx: &mut Context<'_, S>, conn: ConnId, body: Body) {
+    cx.out.push_back(Action::SendControl { conn, payload: control::encode(body) });
+}

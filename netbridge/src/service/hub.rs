@@ -1,0 +1,283 @@
+//! The loop that owns the core.
+//!
+//! Everything that happens comes here as an event, and everything the core decides leaves from
+//! here. The hub never waits for a peer: readers wait for the hub, writers have queues of their
+//! own that the core keeps short.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+
+use super::picture::Journal;
+use super::status::{Command, Request};
+use crate::config::Config;
+use crate::engine::{Action, AlertLevel, ConnId, Engine, Input, PeerIdentity};
+use crate::local::Home;
+use crate::transport::tls::Credentials;
+use crate::transport::{Event, Link, Transport};
+
+/// Events taken in one turn, so that acknowledgements fold and regions are not forgotten.
+const TURN: usize = 64;
+/// Regions that no bell announced are found, and dead members recovered, this often.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What the hub is made of.
+pub(super) struct Parts<H: Home> {
+    pub(super) config: Config,
+    pub(super) tls: Credentials,
+    pub(super) store: H,
+    pub(super) engine: Engine<H>,
+    pub(super) transport: Transport,
+}
+
+/// A live connection.
+pub(super) struct Conn {
+    pub(super) link: Box<Link>,
+    pub(super) peer: PeerIdentity,
+    pub(super) remote: SocketAddr,
+}
+
+pub(super) struct Hub<H: Home> {
+    pub(super) parts: Parts<H>,
+    pub(super) conns: BTreeMap<ConnId, Conn>,
+    pub(super) journal: Journal,
+    pub(super) start: Instant,
+    bell: pipe::Receiver,
+    /// Progress of the regions when the core last looked at them.
+    seen: Option<u64>,
+}
+
+/// What ended a wait.
+enum Woken {
+    Event(Option<Event>),
+    Asked(Option<Request>),
+    Bell,
+    Timer,
+    Second,
+}
+
+impl<H: Home> Hub<H> {
+    pub(super) fn new(parts: Parts<H>) -> std::io::Result<Self> {
+        let bell = pipe::Receiver::from_owned_fd(parts.store.bell()?)?;
+        let journal = Journal::new(parts.transport.warning.clone());
+        let (conns, start) = (BTreeMap::new(), Instant::now());
+        Ok(Self { parts, conns, journal, start, bell, seen: None })
+    }
+
+    /// Runs until somebody asks the bridge to stop.
+    pub(super) async fn run(
+        &mut self,
+        mut events: mpsc::Receiver<Event>,
+        asked: &mut mpsc::Receiver<Request>,
+    ) {
+        let mut second = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            self.look_at_regions();
+            let mut taken = 0;
+            while taken < TURN
+                && let Ok(event) = events.try_recv()
+            {
+                self.on_event(event);
+                taken += 1;
+            }
+            self.act();
+            if taken > 0 || self.regions_moved() {
+                // The tasks of the connections run on this thread too.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            self.parts.store.arm();
+            // A writer that came before the announcement has rung no bell.
+            if self.regions_moved() {
+                self.parts.store.disarm();
+                continue;
+            }
+            let woken = tokio::select! {
+                event = events.recv() => Woken::Event(event),
+                request = asked.recv() => Woken::Asked(request),
+                () = ring(&self.bell) => Woken::Bell,
+                () = self.timer() => Woken::Timer,
+                _ = second.tick() => Woken::Second,
+            };
+            self.parts.store.disarm();
+            if !self.on_woken(woken) {
+                return;
+            }
+        }
+    }
+
+    /// False when the bridge is to stop.
+    fn on_woken(&mut self, woken: Woken) -> bool {
+        match woken {
+            Woken::Event(Some(event)) => self.on_event(event),
+            Woken::Event(None) => return false,
+            Woken::Asked(Some(request)) => return self.answer(request),
+            Woken::Asked(None) => return false,
+            Woken::Bell => {
+                self.empty_bell();
+                self.refresh(false);
+            }
+            Woken::Timer => self.tell(Input::Tick),
+            Woken::Second => {
+                self.refresh(true);
+                self.recover();
+            }
+        }
+        true
+    }
+
+    fn answer(&self, request: Request) -> bool {
+        let stop = matches!(request.command, Command::Stop);
+        let answer = if stop { serde_json::json!({ "stopping": true }) } else { self.picture() };
+        // Who asked may have gone away.
+        let _ = request.answer.send(answer);
+        !stop
+    }
+
+    /// Closes every connection.
+    pub(super) async fn farewell(&mut self, limit: Duration) {
+        self.parts.transport.stop(limit).await;
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        let now = self.now();
+        self.parts.engine.handle(now, input);
+    }
+
+    fn regions_moved(&self) -> bool {
+        self.seen != Some(self.parts.store.progress())
+    }
+
+    fn look_at_regions(&mut self) {
+        let progress = self.parts.store.progress();
+        if self.seen.replace(progress) != Some(progress) {
+            self.tell(Input::Local);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Up { conn, dialed, peer, remote, max_datagram, link } => {
+                tracing::debug!(conn = conn.0, %remote, origin = peer.origin, dialed, "connected");
+                self.conns.insert(conn, Conn { link, peer: peer.clone(), remote });
+                self.publish_connected();
+                self.tell(Input::Connected { conn, dialed, peer, max_datagram });
+            }
+            Event::Down { conn, reason } => {
+                if let Some(gone) = self.conns.remove(&conn) {
+                    tracing::debug!(conn = conn.0, remote = %gone.remote, reason, "disconnected");
+                    self.journal.ended(gone.remote, gone.peer.origin, &reason);
+                    self.publish_connected();
+                }
+                self.tell(Input::Disconnected { conn, reason });
+            }
+            Event::Control { conn, payload } => {
+                self.tell(Input::Control { conn, payload: &payload })
+            }
+            Event::Data { conn, payload, .. } => self.tell(Input::Data { conn, payload: &payload }),
+            Event::Datagram { conn, payload } => {
+                self.tell(Input::Datagram { conn, payload: &payload });
+            }
+            Event::Sent { conn, lane } => self.tell(Input::Sent { conn, lane }),
+            Event::DialFailed { address, reason } => self.journal.unreachable(address, reason),
+            Event::Refused { remote, reason } => {
+                tracing::warn!(%remote, reason, "turned away");
+                self.journal.refused(remote, reason);
+            }
+        }
+    }
+
+    /// Does what the core wants done.
+    fn act(&mut self) {
+        while let Some(action) = self.parts.engine.poll_action() {
+            match action {
+                Action::SendControl { conn, payload } => {
+                    self.link(conn, |link| link.send_control(payload));
+                }
+                Action::SendData { conn, lane, payload } => {
+                    self.link(conn, |link| link.send_data(lane, payload));
+                }
+                Action::SendDatagram { conn, payload } => {
+                    self.link(conn, |link| link.send_datagram(payload));
+                }
+                Action::Close { conn, code, reason } => {
+                    if let Some(open) = self.conns.get(&conn) {
+                        self.journal.ended(open.remote, open.peer.origin, &reason);
+                        open.link.close(code, &reason);
+                    }
+                }
+                Action::Alert { level, text } => self.alert(level, text),
+            }
+        }
+    }
+
+    fn link(&mut self, conn: ConnId, f: impl FnOnce(&mut Link)) {
+        if let Some(open) = self.conns.get_mut(&conn) {
+            f(&mut open.link);
+        }
+    }
+
+    /// Reads to the end, or the next ring would not be noticed.
+    fn empty_bell(&self) {
+        let mut rings = [0; 256];
+        while self.bell.try_read(&mut rings).is_ok_and(|count| count > 0) {}
+    }
+
+    fn alert(&mut self, level: AlertLevel, text: String) {
+        match level {
+            AlertLevel::Info => tracing::info!("{text}"),
+            AlertLevel::Warning => tracing::warn!("{text}"),
+            AlertLevel::Severe => tracing::error!("{text}"),
+        }
+        self.journal.alert(level, text);
+    }
+
+    fn publish_connected(&self) {
+        let connected = self.conns.values().map(|c| (c.peer.origin, c.remote)).collect();
+        self.parts.transport.set_connected(connected);
+    }
+
+    fn refresh(&mut self, thorough: bool) {
+        if let Err(error) = self.parts.store.refresh(thorough) {
+            self.journal.trouble("the home directory cannot be read", &error);
+        }
+    }
+
+    fn recover(&mut self) {
+        match self.parts.store.recover() {
+            Ok(0) => {}
+            Ok(members) => tracing::info!(members, "recovered dead members"),
+            Err(error) => self.journal.trouble("dead members cannot be recovered", &error),
+        }
+    }
+
+    /// Ends when the core wants to know the time.
+    fn timer(&self) -> impl Future<Output = ()> + use<H> {
+        let due = self.parts.engine.next_timeout().map(|at| {
+            // Never a busy loop, even if the core asks for a time that has passed.
+            self.start + Duration::from_millis(at.max(self.now() + 1))
+        });
+        async move {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Ends when the bell has rung.
+async fn ring(bell: &pipe::Receiver) {
+    if bell.readable().await.is_err() {
+        // Only at the end of the runtime.
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,100 @@
+//! The QUIC endpoint: one UDP socket that both accepts and dials.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::congestion::CubicConfig;
+use quinn::{
+    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig,
+    TokioRuntime, TransportConfig, VarInt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::tls::Credentials;
+use crate::error::BridgeError;
+
+/// A peer that says nothing for so long is disconnected.
+const IDLE: Duration = Duration::from_secs(2);
+/// Often enough that one lost packet does not end the connection.
+const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// With the system's default of about 200 KiB bursts lose packets even on loopback.
+const SOCKET_BUFFER: usize = 4 << 20;
+const INITIAL_WINDOW: u64 = 512 << 10;
+const STREAM_WINDOW: u32 = 8 << 20;
+const SEND_WINDOW: u64 = 64 << 20;
+/// A live stream and an image stream for each of 1,024 regions.
+const STREAMS: u32 = 2048;
+
+/// The bound endpoint.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) endpoint: Endpoint,
+    /// The address with the port the system chose.
+    pub(crate) address: SocketAddr,
+    /// What an operator should know about the socket.
+    pub(crate) warning: Option<String>,
+}
+
+/// Binds the UDP address and starts to answer handshakes.
+pub(crate) fn bind(address: SocketAddr, tls: &Credentials) -> Result<Bound, BridgeError> {
+    let failed = |source| BridgeError::Listen { address, source };
+    let (socket, granted) = open_socket(address).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(tls.server()?));
+    server.transport_config(transport());
+    let endpoint =
+        Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
+            .map_err(failed)?;
+    let warning = (granted < SOCKET_BUFFER).then(|| {
+        format!(
+            "the kernel grants {} KiB of socket buffer instead of {} KiB: raise net.core.rmem_max \
+             and net.core.wmem_max, or bursts will lose packets",
+            granted >> 10,
+            SOCKET_BUFFER >> 10
+        )
+    });
+    Ok(Bound { endpoint, address, warning })
+}
+
+/// The socket and the smaller of its two buffer sizes.
+fn open_socket(address: SocketAddr) -> std::io::Result<(UdpSocket, usize)> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // A smaller grant is no error here: it shows in the sizes read back.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    // Linux doubles the size for its own bookkeeping and reports the double.
+    let granted = socket.recv_buffer_size()?.min(socket.send_buffer_size()?) / 2;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok((socket.into(), granted))
+}
+
+/// How to dial a node: `origin` if it is known, any node of the cluster otherwise.
+pub(crate) fn client(tls: &Credentials, origin: Option<u16>) -> Result<ClientConfig, BridgeError> {
+    let mut client = ClientConfig::new(Arc::new(tls.client(origin)?));
+    client.transport_config(transport());
+    Ok(client)
+}
+
+fn transport() -> Arc<TransportConfig> {
+    let mut congestion = CubicConfig::default();
+    congestion.initial_window(INITIAL_WINDOW);
+    let mut acks = AckFrequencyConfig::default();
+    acks.max_ack_delay(Some(Duration::from_millis(1)));
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .ack_frequency_config(Some(acks))
+        .congestion_controller_factory(Arc::new(congestion))
+        .initial_rtt(Duration::from_millis(50))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .send_window(SEND_WINDOW)
+        .send_fairness(true)
+        .datagram_receive_buffer_size(Some(1 << 20))
+        .datagram_send_buffer_size(1 << 20);
+    Arc::new(transport)
+}
