@@ -1,0 +1,57 @@
+//! `vug ls`
+
+use vug::Node;
+
+use super::{Context, stdout};
+use crate::failure::Failure;
+use crate::render::{Cell, Sheet};
+
+pub(super) fn run(context: &Context) -> Result<(), Failure> {
+    let node = context.node()?;
+    let mut sheet = Sheet::new(&[
+        "region",
+        "data_policy",
+        "scope",
+        "state",
+        "entries",
+        "live_bytes",
+        "backed_bytes",
+        "max_bytes",
+    ]);
+    let mut unreadable = None;
+    for name in node.regions()? {
+        match row(&node, &name) {
+            Ok(row) => sheet.push(row),
+            // The others are listed all the same; the first failure is the command's.
+            Err(failure) => {
+                sheet.push(broken(&name));
+                unreadable.get_or_insert(failure);
+            }
+        }
+    }
+    sheet.write(&mut stdout(), context.format())?;
+    unreadable.map_or(Ok(()), Err)
+}
+
+fn row(node: &Node, name: &str) -> Result<Vec<Cell>, Failure> {
+    let region = node.region(name).open()?;
+    let attributes = region.attributes();
+    let statistics = region.statistics();
+    Ok(vec![
+        Cell::text(name),
+        Cell::text(attributes.data_policy),
+        Cell::text(attributes.scope),
+        Cell::text(super::stat::state_name(statistics.state)),
+        Cell::Count(region.len()?),
+        Cell::Bytes(statistics.live_bytes),
+        Cell::Bytes(statistics.backed_bytes),
+        Cell::Bytes(attributes.max_bytes),
+    ])
+}
+
+fn broken(name: &str) -> Vec<Cell> {
+    let mut row = vec![Cell::Empty; 8];
+    row[0] = Cell::text(name);
+    row[3] = Cell::text("unreadable");
+    row
+}

@@ -1,0 +1,129 @@
+//! One file per command.
+
+pub(crate) mod bridge;
+pub(crate) mod cert;
+mod check;
+mod create;
+mod del;
+mod export;
+mod get;
+mod import;
+mod ls;
+mod put;
+mod recover;
+mod stat;
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, StdoutLock};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use vug::{Node, Region};
+
+use crate::args::{Arguments, Command};
+use crate::demo;
+use crate::failure::{Failure, code, exit};
+use crate::render::Format;
+
+/// What all commands share: where the node is and how results are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) home: PathBuf,
+    /// The home directory was named by option or environment, not taken by default.
+    pub(crate) home_given: bool,
+    pub(crate) format: Option<Format>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let home_given = arguments.home.is_some();
+    let home = arguments.home.unwrap_or_else(Node::default_home);
+    let context = Context { home, home_given, format: arguments.format };
+    match arguments.command {
+        Command::Demo(args) => demo::run(&context, &args),
+        Command::Ls => ls::run(&context),
+        Command::Stat(args) => stat::run(&context, &args),
+        Command::Get(args) => get::run(&context, &args),
+        Command::Put(args) => put::run(&context, args),
+        Command::Del(args) => del::run(&context, &args),
+        Command::Create(args) => create::run(&context, &args),
+        Command::Import(args) => import::run(&context, &args),
+        Command::Export(args) => export::run(&context, &args),
+        Command::Check(args) => check::run(&context, &args),
+        Command::Recover => recover::run(&context),
+        Command::Bridge(args) => bridge::run(&context, args),
+        Command::Cert(args) => cert::run(&context, args),
+        Command::DemoWorker(args) => demo::work(&context, &args),
+    }
+}
+
+impl Context {
+    pub(crate) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Table)
+    }
+
+    /// Fails when no node was ever made in the home directory: looking must not create one.
+    pub(crate) fn require_home(&self) -> Result<(), Failure> {
+        if self.home.is_dir() {
+            return Ok(());
+        }
+        let text = format!("{}: there is no node here", self.home.display());
+        let help =
+            "`vug create REGION` makes the node and a region; --home or VUG_HOME name another";
+        Err(Failure::new(code::NO_NODE, text, help).with_exit(exit::NOT_FOUND))
+    }
+
+    pub(crate) fn node(&self) -> Result<Node, Failure> {
+        self.require_home()?;
+        Ok(Node::open(&self.home)?)
+    }
+
+    /// Opens an existing region; the error for a missing one names the command that makes it.
+    pub(crate) fn region(&self, node: &Node, name: &str) -> Result<Region, Failure> {
+        node.region(name).open().map_err(|error| missing_region(error, name))
+    }
+}
+
+/// Names the remedy that exists on the command line.
+pub(crate) fn missing_region(error: vug::Error, name: &str) -> Failure {
+    let missing = matches!(error, vug::Error::RegionNotFound { .. });
+    let failure = Failure::from(error);
+    if missing {
+        failure.with_help(format!("`vug create {name}` makes it, `vug ls` lists what is there"))
+    } else {
+        failure
+    }
+}
+
+/// Standard output, buffered; whoever writes must flush and report the failure.
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+}
+
+/// A key as given on the command line: its bytes, whatever they are.
+pub(crate) fn key_bytes(key: &OsStr) -> Result<&[u8], Failure> {
+    let bytes = key.as_bytes();
+    if bytes.is_empty() || bytes.len() > 65_536 {
+        return Err(vug::Error::InvalidKey { len: bytes.len() }.into());
+    }
+    Ok(bytes)
+}
+
+/// The failure of a command that was to find `key`.
+pub(crate) fn no_key(region: &str, key: &OsStr) -> Failure {
+    let text = format!("{region}: there is no key `{}`", key.display());
+    let help = format!("`vug export {region}` writes all keys and values");
+    Failure::new(code::NO_KEY, text, help).with_exit(exit::NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_that_is_not_there_is_not_made() {
+        let home = std::env::temp_dir().join("vug-test-never-made");
+        let context = Context { home: home.clone(), home_given: true, format: None };
+        assert_eq!(context.node().unwrap_err().exit_code(), exit::NOT_FOUND);
+        assert!(!home.exists());
+    }
+}

@@ -1,0 +1,65 @@
+//! Ctrl-C and termination end the demonstration in order: children first, then the files.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::{Failure, code};
+
+#[derive(Debug, Clone)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From here on SIGINT, SIGTERM and SIGHUP do not end the process but raise the flag.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let raised = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&raised);
+        let no_runtime = |cause: std::io::Error| {
+            let text = format!("signals cannot be received: {cause}");
+            Failure::new(code::RUNTIME, text, "look at the limits of this process (`ulimit -a`)")
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(no_runtime)?;
+        let context = runtime.enter();
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [first, second, third] = kinds.map(signal);
+        let signals =
+            [first.map_err(no_runtime)?, second.map_err(no_runtime)?, third.map_err(no_runtime)?];
+        drop(context);
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                runtime.block_on(any(signals));
+                flag.store(true, Ordering::Relaxed);
+            })
+            .map_err(no_runtime)?;
+        Ok(Self(raised))
+    }
+
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.0.load(Ordering::Relaxed) {
+            let help = "its processes were ended and its files removed";
+            return Err(Failure::new(code::INTERRUPTED, "the demonstration was interrupted", help));
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, but not past an interrupt.
+    pub(super) fn pause(&self, time: Duration) -> Result<(), Failure> {
+        self.check()?;
+        std::thread::sleep(time);
+        self.check()
+    }
+}
+
+async fn any([mut first, mut second, mut third]: [Signal; 3]) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+        _ = third.recv() => {}
+    }
+}
