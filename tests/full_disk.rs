@@ -1,0 +1,130 @@
+//! A full memory file system gives a typed error, never a signal. Needs root for a small tmpfs of
+//! its own, mounted where only the testing thread sees it.
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use std::path::Path;
+use vug::{Error, Node};
+use vug_tests::{TempHome, assert_clean, have_root};
+
+/// A tmpfs over a directory, for this thread only; unmounted on drop.
+struct SmallTmpfs<'d> {
+    directory: &'d Path,
+}
+
+impl SmallTmpfs<'_> {
+    /// `None`, with a word about it, where the machine does not let even root mount.
+    fn mount(directory: &Path, bytes: u64) -> Option<SmallTmpfs<'_>> {
+        let nothing = None::<&str>;
+        let options = format!("size={bytes},mode=0700");
+        let mounted = unshare(CloneFlags::CLONE_NEWNS)
+            .and_then(|()| {
+                let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+                mount(nothing, "/", nothing, private, nothing)
+            })
+            .and_then(|()| {
+                let options = Some(options.as_str());
+                mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), options)
+            });
+        match mounted {
+            Ok(()) => Some(SmallTmpfs { directory }),
+            Err(errno) => {
+                println!("skipped: cannot mount a tmpfs here: {errno}");
+                None
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        std::fs::read_dir(self.directory)
+            .expect("the mounted directory")
+            .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+            .collect()
+    }
+}
+
+impl Drop for SmallTmpfs<'_> {
+    fn drop(&mut self) {
+        // Fails only when a failing test still holds a mapping; the name space goes with the
+        // thread.
+        let _ = umount2(self.directory, MntFlags::MNT_DETACH);
+    }
+}
+
+fn explains(error: &Error, place: &str) {
+    let text = error.to_string();
+    assert!(text.contains(place), "`{text}` does not name {place}");
+    assert!(!error.help().trim().is_empty());
+}
+
+#[test]
+fn no_room_for_a_node() {
+    if !have_root() {
+        return;
+    }
+    let home = TempHome::new();
+    let Some(_tmpfs) = SmallTmpfs::mount(home.path(), 8192) else {
+        return;
+    };
+    let error = Node::open(home.path()).expect_err("8 KiB are too little");
+    assert!(matches!(error, Error::FileSystemFull { .. }), "{error}");
+    explains(&error, &home.path().display().to_string());
+}
+
+#[test]
+fn no_room_to_create_a_region() {
+    if !have_root() {
+        return;
+    }
+    let home = TempHome::new();
+    let Some(tmpfs) = SmallTmpfs::mount(home.path(), 2 << 20) else {
+        return;
+    };
+    let node = home.node();
+    // What is left now is too little for the fixed parts of a region.
+    std::fs::write(home.path().join("ballast"), vec![1; (1 << 20) + (900 << 10)])
+        .or_else(|error| if error.raw_os_error() == Some(28) { Ok(()) } else { Err(error) })
+        .expect("ballast");
+    let before = tmpfs.names();
+    let result = node.region("big").max_bytes(1 << 30).create();
+    let error = result.expect_err("there is no room");
+    assert!(matches!(error, Error::FileSystemFull { .. }), "{error}");
+    explains(&error, &home.path().display().to_string());
+    assert_eq!(tmpfs.names(), before, "something was left behind");
+}
+
+#[test]
+fn the_file_system_fills_up_while_writing() {
+    if !have_root() {
+        return;
+    }
+    let home = TempHome::new();
+    let Some(_tmpfs) = SmallTmpfs::mount(home.path(), 8 << 20) else {
+        return;
+    };
+    let node = home.node();
+    let builder = node.region("growing").max_bytes(16 << 20).segment_bytes(64 << 10);
+    let region = match builder.create() {
+        Ok(region) => region,
+        // Taking all memory at creation is allowed; then this is the place for the error.
+        Err(error) => {
+            assert!(matches!(error, Error::FileSystemFull { .. }), "{error}");
+            return;
+        }
+    };
+    let value = vec![9; 4000];
+    let mut stored = 0u32;
+    let error = loop {
+        match region.put(&stored.to_le_bytes(), &value) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::FileSystemFull { .. }), "after {stored}: {error}");
+    explains(&error, &home.path().display().to_string());
+    for n in 0..stored {
+        let found = region.get(&n.to_le_bytes()).expect("get");
+        assert_eq!(found.as_deref(), Some(&value[..]), "entry {n}");
+    }
+    assert_clean(region.path());
+}

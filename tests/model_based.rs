@@ -1,0 +1,227 @@
+//! Random operations on a region and on a `BTreeMap` give the same answers.
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use vug::{Error, Node, Region, Swap, Token};
+use vug_tests::{TempHome, assert_clean};
+
+const MAX_BYTES: u64 = 4 << 20;
+const SEGMENT_BYTES: u64 = 64 << 10;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Put(u8, usize),
+    Create(u8, usize),
+    Replace(u8, usize),
+    Swap(u8, usize),
+    SwapStale(u8, u8, usize),
+    Destroy(u8),
+    Remove(u8),
+    Get(u8),
+    GetInto(u8),
+    Contains(u8),
+    Length,
+    Iterate,
+    Reopen,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let key = 0..24u8;
+    let len = prop_oneof![0..64usize, 0..3000usize, Just(30_000usize)];
+    prop_oneof![
+        6 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Put(k, n)),
+        2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Create(k, n)),
+        2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Replace(k, n)),
+        2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Swap(k, n)),
+        1 => (key.clone(), key.clone(), len).prop_map(|(k, o, n)| Operation::SwapStale(k, o, n)),
+        2 => key.clone().prop_map(Operation::Destroy),
+        2 => key.clone().prop_map(Operation::Remove),
+        4 => key.clone().prop_map(Operation::Get),
+        2 => key.clone().prop_map(Operation::GetInto),
+        1 => key.prop_map(Operation::Contains),
+        1 => Just(Operation::Length),
+        1 => Just(Operation::Iterate),
+        1 => Just(Operation::Reopen),
+    ]
+}
+
+/// The region under test beside the map that says what it should contain.
+struct Pair {
+    home: TempHome,
+    region: Region,
+    map: BTreeMap<Vec<u8>, (Vec<u8>, Token)>,
+    writes: u64,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let home = TempHome::new();
+        let node = home.node();
+        let builder = node.region("model").max_bytes(MAX_BYTES).segment_bytes(SEGMENT_BYTES);
+        let region = builder.create().expect("a new region");
+        Pair { home, region, map: BTreeMap::new(), writes: 0 }
+    }
+
+    fn run(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Put(key, len) => {
+                let (key, value) = (name(key), self.value(len));
+                let outcome = self.region.put(&key, &value).expect("put");
+                assert_eq!(outcome.created, !self.map.contains_key(&key));
+                self.wrote(key, value, outcome.token);
+            }
+            Operation::Create(key, len) => self.create(name(key), len),
+            Operation::Replace(key, len) => self.replace(name(key), len),
+            Operation::Swap(key, len) => {
+                let key = name(key);
+                let token = self.region.token(&key).expect("token");
+                assert_eq!(token, self.map.get(&key).map(|(_, token)| *token));
+                if let Some(token) = token {
+                    self.swap(key, token, len);
+                }
+            }
+            Operation::SwapStale(key, other, len) => {
+                if let Some((_, token)) = self.map.get(&name(other)).cloned() {
+                    self.swap(name(key), token, len);
+                }
+            }
+            Operation::Destroy(key) => self.destroy(&name(key)),
+            Operation::Remove(key) => {
+                let removed = self.region.remove(&name(key)).expect("remove");
+                assert_eq!(removed.is_some(), self.map.remove(&name(key)).is_some());
+            }
+            Operation::Get(key) => self.get(&name(key)),
+            Operation::GetInto(key) => self.get_into(&name(key)),
+            Operation::Contains(key) => {
+                let key = name(key);
+                let contains = self.region.contains_key(&key).expect("contains_key");
+                assert_eq!(contains, self.map.contains_key(&key));
+            }
+            Operation::Length => {
+                assert_eq!(self.region.len().expect("len"), self.map.len() as u64);
+            }
+            Operation::Iterate => self.iterate(),
+            Operation::Reopen => self.reopen(),
+        }
+    }
+
+    /// Bytes that differ from write to write, so that a stale value is noticed.
+    fn value(&mut self, len: usize) -> Vec<u8> {
+        self.writes += 1;
+        self.writes.to_le_bytes().into_iter().cycle().take(len).collect()
+    }
+
+    fn wrote(&mut self, key: Vec<u8>, value: Vec<u8>, token: Token) {
+        if let Some((_, before)) = self.map.insert(key, (value, token)) {
+            assert!(token > before, "versions grow: {before:?}, then {token:?}");
+        }
+    }
+
+    fn create(&mut self, key: Vec<u8>, len: usize) {
+        let value = self.value(len);
+        match self.region.create(&key, &value) {
+            Ok(outcome) => {
+                assert!(outcome.created && !self.map.contains_key(&key));
+                self.wrote(key, value, outcome.token);
+            }
+            Err(Error::EntryExists { .. }) => assert!(self.map.contains_key(&key)),
+            Err(error) => panic!("create: {error}"),
+        }
+    }
+
+    fn replace(&mut self, key: Vec<u8>, len: usize) {
+        let value = self.value(len);
+        let outcome = self.region.replace(&key, &value).expect("replace");
+        assert_eq!(outcome.is_some(), self.map.contains_key(&key));
+        if let Some(outcome) = outcome {
+            assert!(!outcome.created);
+            self.wrote(key, value, outcome.token);
+        }
+    }
+
+    fn swap(&mut self, key: Vec<u8>, expected: Token, len: usize) {
+        let value = self.value(len);
+        let current = self.map.get(&key).map(|(_, token)| *token);
+        match self.region.compare_and_swap(&key, expected, &value).expect("compare_and_swap") {
+            Swap::Swapped(outcome) => {
+                assert_eq!(current, Some(expected));
+                self.wrote(key, value, outcome.token);
+            }
+            Swap::Changed(found) => {
+                assert_eq!(found, current);
+                assert_ne!(current, Some(expected));
+            }
+        }
+    }
+
+    fn destroy(&mut self, key: &[u8]) {
+        match self.region.destroy(key) {
+            Ok(_) => assert!(self.map.remove(key).is_some()),
+            Err(Error::EntryNotFound { .. }) => assert!(!self.map.contains_key(key)),
+            Err(error) => panic!("destroy: {error}"),
+        }
+    }
+
+    fn get(&self, key: &[u8]) {
+        let guard = self.region.get(key).expect("get");
+        let expected = self.map.get(key);
+        assert_eq!(guard.as_deref(), expected.map(|(value, _)| value.as_slice()));
+        if let Some(guard) = guard {
+            assert_eq!(guard.key(), key);
+            assert_eq!(Some(guard.token()), expected.map(|(_, token)| *token));
+        }
+    }
+
+    fn get_into(&self, key: &[u8]) {
+        let mut value = b"what was there before".to_vec();
+        let token = self.region.get_into(key, &mut value).expect("get_into");
+        let expected = self.map.get(key);
+        assert_eq!(token, expected.map(|(_, token)| *token));
+        if let Some((expected, _)) = expected {
+            assert_eq!(value, *expected);
+        }
+    }
+
+    fn iterate(&self) {
+        let mut seen = BTreeMap::new();
+        for entry in self.region.iter() {
+            let entry = entry.expect("iteration");
+            let again = seen.insert(entry.key, (entry.value, entry.token));
+            assert!(again.is_none(), "seen twice although nobody writes");
+        }
+        assert_eq!(seen, self.map);
+    }
+
+    fn reopen(&mut self) {
+        let path = self.region.path().to_owned();
+        let node = Node::open(self.home.path()).expect("the node opens again");
+        self.region = node.region("model").open().expect("the region opens again");
+        assert_eq!(self.region.path(), path);
+    }
+}
+
+fn name(key: u8) -> Vec<u8> {
+    // Lengths from 1 to 24 x 24 bytes, so that records of all alignments occur.
+    vec![b'a' + key; 1 + usize::from(key) * usize::from(key)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_region_is_a_map(operations in prop::collection::vec(operation(), 1..300)) {
+        let mut pair = Pair::new();
+        for operation in &operations {
+            pair.run(operation);
+        }
+        pair.iterate();
+        let report = assert_clean(pair.region.path());
+        if let Some(report) = report {
+            prop_assert_eq!(report.entries, pair.map.len() as u64);
+        }
+    }
+}

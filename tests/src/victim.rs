@@ -1,0 +1,16 @@
+//! Processes that are killed in the middle of their work, and what may be found afterwards.
+//!
+//! A victim prints `try ...` before each write and `ack ...` after it, each with one system call.
+//! What was acknowledged must survive its death; the one write that was tried and not acknowledged
+//! may have taken place or not, but not halfway: see [`Oracle`].
+
+mod history;
+mod mixed;
+mod oracle;
+mod script;
+mod workload;
+
+pub use history::{History, KEYS};
+pub use mixed::{Mixed, capacity};
+pub use oracle::{Oracle, Report, decode, encode};
+pub use script::{CROWD, DISTRIBUTED, LOCAL, Nursery, Spawned, main};

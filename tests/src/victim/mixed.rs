@@ -1,0 +1,124 @@
+//! What survivors do: mixed operations on keys of their own, compared with a plain map.
+
+use super::oracle::encode;
+use std::collections::HashMap;
+use vug::{Error, Region, Swap};
+
+/// Keys a survivor uses in one region.
+const KEYS: u64 = 48;
+
+/// One survivor in one region.
+#[derive(Debug)]
+pub struct Mixed {
+    region: Region,
+    name: String,
+    random: u64,
+    model: HashMap<u64, Vec<u8>>,
+}
+
+impl Mixed {
+    /// A survivor whose keys begin with `name`.
+    pub fn new(region: &Region, name: &str) -> Mixed {
+        Mixed {
+            region: region.clone(),
+            name: name.to_owned(),
+            random: 0x9e37_79b9_7f4a_7c15,
+            model: HashMap::new(),
+        }
+    }
+
+    fn next(&mut self, below: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 11) % below
+    }
+
+    /// Does `count` operations.
+    ///
+    /// # Panics
+    /// When one fails or the region holds anything else than the map.
+    pub fn run(&mut self, count: u64) {
+        for _ in 0..count {
+            let number = self.next(KEYS);
+            let key = format!("{}-{number}", self.name);
+            let value = encode(self.random, 8 + self.next(900) as usize);
+            match self.next(10) {
+                0..3 => self.put(number, key.as_bytes(), value),
+                3 => self.create(number, key.as_bytes(), value),
+                4 => self.swap(number, key.as_bytes(), value),
+                5 => self.remove(number, key.as_bytes()),
+                _ => self.compare(number, key.as_bytes()),
+            }
+        }
+    }
+
+    /// Removes all its keys and compares what is left: nothing.
+    ///
+    /// # Panics
+    /// As [`Mixed::run`].
+    pub fn leave(mut self) {
+        for number in 0..KEYS {
+            let key = format!("{}-{number}", self.name);
+            self.compare(number, key.as_bytes());
+            self.remove(number, key.as_bytes());
+            self.compare(number, key.as_bytes());
+        }
+    }
+
+    fn put(&mut self, number: u64, key: &[u8], value: Vec<u8>) {
+        let outcome = self.region.put(key, &value).expect("put");
+        let before = self.model.insert(number, value);
+        assert_eq!(outcome.created, before.is_none(), "put of {number}");
+    }
+
+    fn create(&mut self, number: u64, key: &[u8], value: Vec<u8>) {
+        match self.region.create(key, &value) {
+            Ok(_) => assert!(self.model.insert(number, value).is_none()),
+            Err(Error::EntryExists { .. }) => assert!(self.model.contains_key(&number)),
+            Err(error) => panic!("create: {error}"),
+        }
+    }
+
+    fn swap(&mut self, number: u64, key: &[u8], value: Vec<u8>) {
+        let Some(token) = self.region.token(key).expect("token") else {
+            assert!(!self.model.contains_key(&number));
+            return;
+        };
+        let swapped = self.region.compare_and_swap(key, token, &value).expect("cas");
+        assert!(matches!(swapped, Swap::Swapped(_)), "nobody else has this key");
+        assert!(self.model.insert(number, value).is_some());
+    }
+
+    fn remove(&mut self, number: u64, key: &[u8]) {
+        let removed = self.region.remove(key).expect("remove");
+        assert_eq!(removed.is_some(), self.model.remove(&number).is_some());
+    }
+
+    fn compare(&mut self, number: u64, key: &[u8]) {
+        let found = self.region.get(key).expect("get");
+        let expected = self.model.get(&number).map(Vec::as_slice);
+        assert_eq!(found.as_deref(), expected, "{} {number}", self.name);
+    }
+}
+
+/// How many entries of about 900 bytes fit into a region before it says that it is full. Removes
+/// them again. A region that leaks memory has less than a new one.
+///
+/// # Panics
+/// When an operation fails for another reason.
+pub fn capacity(region: &Region) -> u64 {
+    let key = |n: u64| format!("capacity-{n}").into_bytes();
+    let mut stored = 0;
+    loop {
+        match region.put(&key(stored), &encode(stored, 900)) {
+            Ok(_) => stored += 1,
+            Err(Error::OutOfSpace { .. }) => break,
+            Err(error) => panic!("put: {error}"),
+        }
+    }
+    for n in 0..stored {
+        region.destroy(&key(n)).expect("destroy");
+    }
+    stored
+}

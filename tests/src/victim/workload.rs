@@ -1,0 +1,162 @@
+//! The script that passes every crash point of the library.
+
+use super::oracle::{Report, encode};
+use super::script::{CROWD, DISTRIBUTED, LOCAL, sacrifice, visit};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use vug::bridge::{Change, OriginState, Seat};
+use vug::{Kind, Node, Region, Swap};
+
+/// Tiny entries that make chains longer than one bucket in a region of 1 MiB.
+const CROWD_ENTRIES: u64 = 5000;
+
+/// Does everything a member can do, reporting each write.
+pub(super) fn run(home: &Path) {
+    let report = Report;
+    let node = Node::open(home).expect("open");
+    let open = |name: &str| node.region(name).open().expect("open");
+    let (local, distributed, crowd) = (open(LOCAL), open(DISTRIBUTED), open(CROWD));
+    let mut events = local.subscribe();
+    entries(&report, &local);
+    entries(&report, &distributed);
+    while events.poll().expect("poll").is_some() {}
+    for n in 0..CROWD_ENTRIES {
+        report.put(&crowd, &format!("crowd-{n}"), n, 8);
+    }
+    guards(&local);
+    listen(&report, &local);
+    visit(home);
+    overwrite(&report, &local);
+    node.set_origin(7).expect("origin");
+    bridge(&report, &node, &distributed);
+    after_deaths(&report, home, &node, &local);
+    drop((local, distributed, crowd, events));
+}
+
+/// Every kind of write, most of them a few times.
+fn entries(report: &Report, region: &Region) {
+    for n in 0..20 {
+        report.put(region, &format!("entry-{n}"), n, 100);
+    }
+    for n in 0..20 {
+        report.put(region, &format!("entry-{n}"), 100 + n, 200);
+    }
+    for n in 0..18 {
+        report.destroy(region, &format!("entry-{n}"));
+    }
+    for n in 0..18 {
+        let key = format!("entry-{n}");
+        report.around(region, &key, Some(200 + n), || {
+            region.create(key.as_bytes(), &encode(200 + n, 50)).expect("create")
+        });
+        let token = region.token(key.as_bytes()).expect("token").expect("there");
+        report.around(region, &key, Some(300 + n), || {
+            let value = encode(300 + n, 60);
+            match region.compare_and_swap(key.as_bytes(), token, &value).expect("cas") {
+                Swap::Swapped(outcome) => outcome,
+                Swap::Changed(found) => panic!("changed to {found:?}"),
+            }
+        });
+        report.around(region, &key, Some(400 + n), || {
+            let replaced = region.replace(key.as_bytes(), &encode(400 + n, 70));
+            replaced.expect("replace").expect("there")
+        });
+    }
+}
+
+/// More guards than a thread has hazard words, so that the last ones are pins.
+fn guards(region: &Region) {
+    let held: Vec<_> =
+        (0..8).map(|n| region.get(format!("entry-{n}").as_bytes()).expect("get")).collect();
+    let owned = region.get_owned(b"entry-0").expect("get");
+    assert!(owned.is_some() && held.iter().all(Option::is_some));
+}
+
+/// Writes for a thread that waits for each change, and most of the time sleeps by then.
+fn listen(report: &Report, region: &Region) {
+    const CHANGES: u64 = 300;
+    let mut events = region.subscribe();
+    let heard = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while heard.load(Ordering::SeqCst) < CHANGES {
+                events.wait(None).expect("wait").expect("a change");
+                heard.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for n in 0..CHANGES {
+            while heard.load(Ordering::SeqCst) < n {
+                std::thread::yield_now();
+            }
+            report.put(region, "listened", n, 20);
+        }
+    });
+}
+
+/// Several times the memory of the region through a few keys: takes, seals and reclaims segments.
+fn overwrite(report: &Report, region: &Region) {
+    for n in 0..3000 {
+        report.put(region, &format!("over-{}", n % 30), n, 1000);
+    }
+}
+
+fn bridge(report: &Report, node: &Node, region: &Region) {
+    let seat = node.bridge_seat().expect("no other bridge");
+    let feed = seat.feed(region);
+    let mut tombstones = Vec::new();
+    for n in 0..20 {
+        let key = format!("gone-{n}");
+        report.put(region, &key, n, 100);
+        tombstones.push((key.clone(), report.destroy(region, &key).token));
+    }
+    feed.drain(feed.oldest(), |_| ControlFlow::Continue(())).expect("drain");
+    for (key, token) in &tombstones {
+        let purged = feed.purge(key.as_bytes(), token.version, token.origin);
+        assert!(purged.expect("purge"));
+    }
+    for n in 0..20 {
+        let key = format!("applied-{n}");
+        report.attempt(region, &key, Some(n));
+        let change = Change {
+            position: 0,
+            key: key.as_bytes(),
+            value: &encode(n, 100),
+            kind: Kind::Value,
+            version: 1000 + n,
+            origin: 3,
+        };
+        feed.apply(change).expect("apply");
+        println!("ack {}", 1000 + n);
+    }
+    let state = OriginState { origin: 3, epoch: 1, position: 20, closed: feed.close_time() };
+    feed.set_origin_state(state).expect("room");
+    feed.publish(20, 20, 20);
+    for n in 0..3 {
+        ring(report, &seat, region, n);
+    }
+}
+
+fn ring(report: &Report, seat: &Seat, region: &Region, n: u64) {
+    seat.arm();
+    report.put(region, "rings", n, 10);
+    seat.quiet();
+    seat.disarm();
+}
+
+/// Meets what others left when they died.
+fn after_deaths(report: &Report, home: &Path, node: &Node, region: &Region) {
+    // The next insert into the bucket has to finish the dead one's.
+    sacrifice(report, home, region, "insert.claimed", "helped", 1);
+    report.put(region, "helped", 2, 100);
+    report.put(region, "replaced", 1, 100);
+    // Who attaches recovers, so each death is recovered before the next one comes.
+    region.recover().expect("recover");
+    sacrifice(report, home, region, "write.replaced", "replaced", 2);
+    region.recover().expect("recover");
+    sacrifice(report, home, region, "insert.claimed", "unfinished", 1);
+    region.recover().expect("recover");
+    sacrifice(report, home, region, "pin.set", "replaced", 3);
+    region.recover().expect("recover");
+    node.recover().expect("recover");
+}

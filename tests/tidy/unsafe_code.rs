@@ -1,0 +1,109 @@
+//! Where unsafe code may be, and who must forbid it.
+
+use crate::Finding;
+use crate::source::{code_only, has_word, lines};
+
+/// The only files that may say `unsafe`. A new one is a decision: add it here in the same change.
+const ALLOWED: &[&str] = &[
+    // Views of mapped memory: bounds are checked once, where a view is made.
+    "shm/src/layout/bucket.rs",
+    "shm/src/layout/node.rs",
+    "shm/src/layout/region.rs",
+    "shm/src/layout/segment.rs",
+    "shm/src/layout/thread.rs",
+    // System calls.
+    "shm/src/os/file.rs",
+    "shm/src/os/fork.rs",
+    "shm/src/os/futex.rs",
+    "shm/src/os/mapping.rs",
+    "shm/src/os/ofd_lock.rs",
+    "shm/src/os/process.rs",
+    // Records: bytes that a hazard or a pin protects.
+    "shm/src/heap/append.rs",
+    "shm/src/heap/mod.rs",
+    "shm/src/heap/record.rs",
+    "shm/src/reclaim/mod.rs",
+    "shm/src/recover.rs",
+    "shm/src/region/events.rs",
+    "shm/src/region/guard.rs",
+    "shm/src/region/iter.rs",
+    "shm/src/region/read.rs",
+    "shm/src/region/write.rs",
+    // The C boundary, and the tests that stand on its other side.
+    "ffi/src/boundary.rs",
+    "ffi/src/handle.rs",
+    "ffi/src/last_error.rs",
+    "tests/header.rs",
+    // Unit tests that fork, and a model of what a hazard protects.
+    "shm/src/reclaim/hazard/loom_tests.rs",
+    "shm/src/member/tests.rs",
+    "shm/src/os/file/tests.rs",
+];
+
+/// Crate roots that forbid unsafe code altogether.
+const FORBIDDING: &[&str] = &[
+    "netbridge/src/lib.rs",
+    "cli/src/lib.rs",
+    "cli/src/main.rs",
+    "benches/src/lib.rs",
+    "tests/src/lib.rs",
+];
+
+/// `unsafe` outside the list.
+pub(crate) fn whitelist(path: &str, text: &str) -> Vec<Finding> {
+    if ALLOWED.contains(&path) {
+        return Vec::new();
+    }
+    let code = code_only(text);
+    lines(&code)
+        .filter(|(_, line)| has_word(&exported(path, line), "unsafe"))
+        .map(|(number, _)| Finding::line(path, number, "unsafe outside the listed files".into()))
+        .collect()
+}
+
+/// A function of the C ABI is unsafe to call and exported without mangling; its body is not, so the
+/// files of `ffi` may say that much.
+fn exported(path: &str, line: &str) -> String {
+    if !path.starts_with("ffi/src/") {
+        return line.to_owned();
+    }
+    line.replace("#[unsafe(no_mangle)]", "").replace("unsafe extern", "")
+}
+
+/// A crate root that should forbid unsafe code and does not.
+pub(crate) fn forbidden(path: &str, text: &str) -> Vec<Finding> {
+    if !FORBIDDING.contains(&path) || code_only(text).contains("#![forbid(unsafe_code)]") {
+        return Vec::new();
+    }
+    vec![Finding::file(path, "#![forbid(unsafe_code)] is missing".into())]
+}
+
+/// The list names files that exist: a file that is gone leaves the list.
+pub(crate) fn stale(paths: &[String]) -> Vec<Finding> {
+    ALLOWED
+        .iter()
+        .chain(FORBIDDING)
+        .filter(|listed| !paths.iter().any(|path| path == *listed))
+        .map(|listed| Finding::file(listed, "listed in tidy, but there is no such file".into()))
+        .collect()
+}
+
+#[test]
+fn whitelist_fires() {
+    assert_eq!(whitelist("cli/src/lib.rs", "let x = unsafe { f() };").len(), 1);
+    assert!(whitelist("cli/src/lib.rs", "// unsafe\n#![forbid(unsafe_code)]").is_empty());
+    assert!(whitelist(ALLOWED[0], "unsafe fn f() {}").is_empty());
+    let body = "#[unsafe(no_mangle)]\npub unsafe extern \"C\" fn f() {\n    unsafe { g() }\n}";
+    assert_eq!(whitelist("ffi/src/version.rs", body).len(), 1);
+}
+
+#[test]
+fn forbidden_fires() {
+    assert_eq!(forbidden("cli/src/lib.rs", "// #![forbid(unsafe_code)]").len(), 1);
+    assert!(forbidden("cli/src/lib.rs", "#![forbid(unsafe_code)]").is_empty());
+}
+
+#[test]
+fn stale_fires() {
+    assert_eq!(stale(&[]).len(), ALLOWED.len() + FORBIDDING.len());
+}
