@@ -1,0 +1,171 @@
+//! Keys and the order in which they are asked for.
+
+/// Length of every key in bytes.
+pub const KEY_LEN: usize = 16;
+
+/// How many entries of which size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Number of entries.
+    pub entries: u32,
+    /// Length of every value in bytes.
+    pub value_len: usize,
+}
+
+impl Load {
+    /// The four sizes of the published tables.
+    pub const ALL: [Load; 4] = [
+        Load { entries: 100_000, value_len: 64 },
+        Load { entries: 100_000, value_len: 1024 },
+        Load { entries: 2_000_000, value_len: 64 },
+        Load { entries: 2_000_000, value_len: 1024 },
+    ];
+
+    /// Bytes of keys and values.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.entries) * (KEY_LEN + self.value_len) as u64
+    }
+
+    /// True if the machine has three times the memory this takes; otherwise says so.
+    pub fn fits(&self) -> bool {
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let available = meminfo
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .map_or(u64::MAX, |kib| kib << 10);
+        let fits = available / 6 > self.bytes();
+        if !fits {
+            println!("skipped: {self}: not enough memory free");
+        }
+        fits
+    }
+}
+
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.entries {
+            n if n >= 1_000_000 && n % 100_000 == 0 => write!(f, "{}M", f64::from(n) / 1e6)?,
+            n if n >= 1000 && n % 1000 == 0 => write!(f, "{}k", n / 1000)?,
+            n => write!(f, "{n}")?,
+        }
+        write!(f, " x {} B", self.value_len)
+    }
+}
+
+/// Which entries are asked for how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distribution {
+    /// Every entry once per lap, in a random order that is the same in every lap.
+    Uniform,
+    /// Zipf with exponent 0.99: a few entries get most of the requests. The popular entries are
+    /// scattered over the key space.
+    Zipf,
+}
+
+impl std::fmt::Display for Distribution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Distribution::Uniform => "uniform",
+            Distribution::Zipf => "zipf",
+        })
+    }
+}
+
+/// The key of entry `n`.
+pub fn key(n: u32) -> [u8; KEY_LEN] {
+    let mut key = [0; KEY_LEN];
+    key[..8].copy_from_slice(&u64::from(n).to_le_bytes());
+    key[8..].copy_from_slice(&mix(u64::from(n)).to_le_bytes());
+    key
+}
+
+/// Numbers of entries in the order of the requests. Uniform: one lap over all entries. Zipf: one
+/// million requests.
+pub fn sequence(distribution: Distribution, entries: u32, seed: u64) -> Vec<u32> {
+    let mut random = Random(seed);
+    let mut order: Vec<u32> = (0..entries).collect();
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.below(last as u64 + 1) as usize);
+    }
+    match distribution {
+        Distribution::Uniform => order,
+        Distribution::Zipf => zipf(&order, 1_000_000, &mut random),
+    }
+}
+
+/// `order[0]` is the most popular entry.
+fn zipf(order: &[u32], len: usize, random: &mut Random) -> Vec<u32> {
+    let mut sum = 0.0;
+    let cumulated: Vec<f64> = (1..=order.len())
+        .map(|rank| {
+            sum += (rank as f64).powf(-0.99);
+            sum
+        })
+        .collect();
+    let draw = |_| {
+        let point = random.unit() * sum;
+        let rank = cumulated.partition_point(|&bound| bound < point);
+        order[rank.min(order.len() - 1)]
+    };
+    (0..len).map(draw).collect()
+}
+
+/// The splitmix64 generator: reproducible, and fast enough to be out of the way.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// Below `bound`, by the high half of a product.
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+pub(crate) fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_uniform_lap_visits_every_entry_once() {
+        let lap = sequence(Distribution::Uniform, 1000, 1);
+        assert_eq!(lap.len(), 1000);
+        assert_eq!(lap.iter().collect::<HashSet<_>>().len(), 1000);
+        assert_ne!(lap, sequence(Distribution::Uniform, 1000, 2));
+    }
+
+    #[test]
+    fn zipf_prefers_few() {
+        let requests = sequence(Distribution::Zipf, 1000, 1);
+        let mut counts = vec![0u32; 1000];
+        requests.iter().for_each(|&n| counts[n as usize] += 1);
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let total: u32 = counts.iter().sum();
+        // The first of a thousand gets 1/H of all requests, H being about 7.7.
+        let share = f64::from(counts[0]) / f64::from(total);
+        assert!((0.11..0.15).contains(&share), "{share}");
+        assert!(counts[..100].iter().sum::<u32>() * 2 > total);
+    }
+
+    #[test]
+    fn keys_differ() {
+        let keys: HashSet<_> = (0..10_000).map(key).collect();
+        assert_eq!(keys.len(), 10_000);
+    }
+}
