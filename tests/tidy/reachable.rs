@@ -98,8 +98,8 @@ fn unreachable_fires() {
 #[test]
 fn targets_and_path_attributes_reach() {
     let sources = tree(&[
-        ("a/tests/main.rs", "#[path = \"../shared/x.rs\"]\nmod x;\nmod y;"),
-        ("a/shared/x.rs", ""),
+        ("a/tests/main.rs", "#[path = \"../other/x.rs\"]\nmod x;\nmod y;"),
+        ("a/other/x.rs", ""),
         ("a/tests/y.rs", ""),
     ]);
     assert!(unreachable(&sources, &["a/tests/main.rs".into()]).is_empty());
