@@ -3,10 +3,10 @@
 //!
 //! # Steps, each of them repeatable by anybody
 //!
-//! 0. *Open -> Sealed*, if the hint says that all of it is dead, or it is nearly full: what a process
-//!    left with little room may never be adopted. Not straight to Quarantine: an open segment may be
-//!    adopted, filled and opened again between the walk and the CAS. Sealing one that lives costs
-//!    its room only.
+//! 0. *Open -> Sealed*, if the hint says that all of it is dead, or it is nearly full: what a
+//!    process left with little room may never be adopted. Not straight to Quarantine: an open
+//!    segment may be adopted, filled and opened again between the walk and the CAS. Sealing one
+//!    that lives costs its room only.
 //! 1. *Sealed -> Quarantine*, after a walk (under a hazard of the walker) that found the dead mark
 //!    on every record. Nobody appends to a sealed segment, so `committed` is final. Marks are set
 //!    once, by whoever unlinked the record or failed to publish it, always after that, or by
