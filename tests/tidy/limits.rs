@@ -120,6 +120,7 @@ fn size_fires() {
 
 #[test]
 fn unfinished_fires() {
+    // Input for the rule, not leftovers.
     for text in ["todo!()", "x = dbg!(y);", "unimplemented!()", "#[ignore]", "#[ignore = \"x\"]"] {
         assert_eq!(unfinished("a.rs", text).len(), 1, "{text}");
     }
