@@ -74,8 +74,7 @@ pub(super) fn read(
             );
             segment.committed = segment.committed.min(map.segment_bytes) & !7;
         }
-        let spare = &header[offset_of!(SegmentHeader, latest_deadline) / 8..];
-        if plan.plain && spare.iter().any(|&word| word != 0) {
+        if plan.plain && field!(header, SegmentHeader, newest_version) != 0 {
             found.problem(format_args!("segment {number}"), "reserved words are not zero");
         }
         segments.push(segment);
@@ -96,7 +95,7 @@ fn check_state(
         found.problem(place, format_args!("state word {:#x} has no meaning", word.0));
         return;
     };
-    if matches!(state, SegmentState::Draining | SegmentState::Run) {
+    if matches!(state, SegmentState::Releasing | SegmentState::Run) {
         found.problem(place, format_args!("state {state:?} is reserved"));
     }
     if (state == SegmentState::Unbacked) && word.generation() != 0 {

@@ -153,9 +153,6 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
 fn reserved(page: &[u64], found: &mut Findings) {
     let singles = [
         ("lease_deadline", offset_of!(RegionWords, lease_deadline)),
-        ("next_segment", offset_of!(RegionWords, next_segment)),
-        ("next_buckets", offset_of!(RegionWords, next_buckets)),
-        ("next_overflow", offset_of!(RegionWords, next_overflow)),
         ("durable", offset_of!(RegionWords, durable)),
         ("purge_horizon", offset_of!(RegionWords, purge_horizon)),
         ("clear_stamp", offset_of!(RegionWords, clear_stamp)),
@@ -165,8 +162,12 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, ring_reserved), 7),
         (offset_of!(RegionWords, event_reserved), 7),
         (offset_of!(RegionWords, ack_reserved), 3),
+        (offset_of!(RegionWords, policy_reserved), 4),
         (offset_of!(RegionWords, rare_reserved), 4),
-        (offset_of!(RegionWords, reserved), 208),
+        (offset_of!(RegionWords, floor_reserved), 7),
+        (offset_of!(RegionWords, hint_reserved), 3),
+        (offset_of!(RegionWords, growth_reserved), 4),
+        (offset_of!(RegionWords, reserved), 136),
     ];
     let runs = runs.map(|(at, count)| ("reserved words", at, count));
     for (name, at, count) in singles.map(|(name, at)| (name, at, 1)).into_iter().chain(runs) {

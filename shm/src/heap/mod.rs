@@ -168,12 +168,7 @@ impl Log {
         let word = self.state(location.segment());
         let holds = matches!(
             word.state(),
-            Some(
-                SegmentState::Active
-                    | SegmentState::Open
-                    | SegmentState::Sealed
-                    | SegmentState::Draining
-            )
+            Some(SegmentState::Active | SegmentState::Open | SegmentState::Sealed)
         );
         holds
             && Location::new(location.segment(), word.generation(), 0).generation()

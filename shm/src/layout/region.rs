@@ -36,6 +36,10 @@ pub(crate) const MAX_BYTES: u64 = 256 << 30;
 pub(crate) const MIN_SEGMENT: u64 = 64 << 10;
 pub(crate) const MAX_SEGMENT: u64 = 8 << 20;
 
+/// Index tables that a region may have in its life; a table's number is the binary logarithm of
+/// its primary buckets.
+pub(crate) const TABLES: usize = 40;
+
 /// What a region remembers of another origin.
 #[derive(Debug)]
 #[repr(C)]
@@ -57,10 +61,6 @@ pub(crate) struct RegionWords {
     // Line 0: read by every operation, rarely written.
     /// `RegionState`.
     pub(crate) state: AtomicU64,
-    /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
-    pub(crate) floor: AtomicU64,
-    /// Segments that have memory: all numbers below this.
-    pub(crate) backed: AtomicU64,
     /// 1 = somebody listens to a region of local scope, so writers announce.
     pub(crate) journal_wanted: AtomicU64,
     /// Highest thread descriptor in use so far + 1.
@@ -71,22 +71,21 @@ pub(crate) struct RegionWords {
     pub(crate) bridge_epoch: AtomicU64,
     /// Until when cached locks are valid (reserved for global scope).
     pub(crate) lease_deadline: AtomicU64,
+    /// Binary logarithm of the primary buckets of the current index table, which names it.
+    pub(crate) table: AtomicU64,
+    /// Segments that have memory: all numbers below this.
+    pub(crate) backed: AtomicU64,
 
-    // Line 1: the index.
-    /// First segment of the current table.
-    pub(crate) table_segment: AtomicU64,
-    /// Primary buckets (a power of two) of it.
-    pub(crate) table_buckets: AtomicU64,
-    /// Overflow buckets behind them.
-    pub(crate) table_overflow: AtomicU64,
-    /// The same of the next table while the index grows (reserved).
-    pub(crate) next_segment: AtomicU64,
-    pub(crate) next_buckets: AtomicU64,
-    pub(crate) next_overflow: AtomicU64,
-    /// Where the search for a free overflow bucket starts.
-    pub(crate) overflow_hint: AtomicU64,
-    /// Where the search for a free segment starts.
-    pub(crate) segment_hint: AtomicU64,
+    // Line 1: attributes that may change while the region is in use.
+    /// Time to live of entries in microseconds; 0 = none.
+    pub(crate) entry_ttl: AtomicU64,
+    /// Idle time of entries in microseconds; 0 = none.
+    pub(crate) entry_idle: AtomicU64,
+    /// What happens to an entry at the end of either.
+    pub(crate) expiry_actions: AtomicU64,
+    /// Bound on entries; 0 = none.
+    pub(crate) max_entries: AtomicU64,
+    pub(crate) policy_reserved: [AtomicU64; 4],
 
     // Line 2: the event ring.
     /// Next position to be written.
@@ -122,7 +121,56 @@ pub(crate) struct RegionWords {
     pub(crate) recoveries: AtomicU64,
     pub(crate) rare_reserved: [AtomicU64; 4],
 
-    pub(crate) reserved: [AtomicU64; 208],
+    // Line 6: written by every destroy, read by every write.
+    /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
+    pub(crate) floor: AtomicU64,
+    pub(crate) floor_reserved: [AtomicU64; 7],
+
+    // Line 7: hints, of which any value is right.
+    /// Where the search for a free overflow bucket starts.
+    pub(crate) overflow_hint: AtomicU64,
+    /// Where the search for a free segment starts.
+    pub(crate) segment_hint: AtomicU64,
+    /// Segments taken so far: the clock by which segments age.
+    pub(crate) births: AtomicU64,
+    /// Where the next helper of a growing index starts to move chains.
+    pub(crate) migrate_hint: AtomicU64,
+    /// Where the next sweep for expired entries starts.
+    pub(crate) sweep_hint: AtomicU64,
+    pub(crate) hint_reserved: [AtomicU64; 3],
+
+    // Line 8: growth of the index.
+    /// All chains of the current table below this number are moved to the next table.
+    pub(crate) migrated: AtomicU64,
+    /// First segment of the current table, its primary and its overflow buckets.
+    pub(crate) table_segment: AtomicU64,
+    pub(crate) table_buckets: AtomicU64,
+    pub(crate) table_overflow: AtomicU64,
+    pub(crate) growth_reserved: [AtomicU64; 4],
+
+    // Lines 9 to 13.
+    /// First segment + 1 of the table with 2^n primary buckets; 0 = there is none.
+    pub(crate) tables: [AtomicU64; TABLES],
+
+    // Line 14: statistics of maintenance.
+    /// Segments emptied by copying what lived in them.
+    pub(crate) segments_cleaned: AtomicU64,
+    /// Records copied by that.
+    pub(crate) records_moved: AtomicU64,
+    /// Bytes of these.
+    pub(crate) bytes_moved: AtomicU64,
+    /// Writes that had to make room themselves.
+    pub(crate) foreground_cleans: AtomicU64,
+    /// Entries evicted.
+    pub(crate) evicted: AtomicU64,
+    /// Entries expired.
+    pub(crate) expired: AtomicU64,
+    /// Index tables that took the place of smaller ones.
+    pub(crate) growths: AtomicU64,
+    /// Segments whose memory went back to the system.
+    pub(crate) segments_released: AtomicU64,
+
+    pub(crate) reserved: [AtomicU64; 136],
     /// One entry per other origin; written by the bridge.
     pub(crate) origins: [OriginWords; ORIGINS],
 }
@@ -136,6 +184,9 @@ const _: () = {
     assert!(size_of::<RegionWords>() == PAGE as usize);
     assert!(core::mem::offset_of!(RegionWords, ring_tail) == 128);
     assert!(core::mem::offset_of!(RegionWords, sent) == 256);
+    assert!(core::mem::offset_of!(RegionWords, floor) == 384);
+    assert!(core::mem::offset_of!(RegionWords, tables) == 576);
+    assert!(core::mem::offset_of!(RegionWords, segments_cleaned) == 896);
     assert!(core::mem::offset_of!(RegionWords, origins) == 2048);
 };
 

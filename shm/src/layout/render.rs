@@ -130,21 +130,18 @@ fn member_slot() -> String {
 fn region_words() -> String {
     rows!(RegionWords {
         state: "0 ready, 1 initialising, 2 degraded",
-        floor: "writers start above this version",
-        backed: "segments that have memory: all numbers below this",
         journal_wanted: "1 = somebody listens to a region of local scope",
         threads_used: "highest thread descriptor ever used + 1",
         members_used: "highest attachment ever used + 1",
         bridge_epoch: "epoch of the latest bridge that served the region",
         lease_deadline: "reserved (global scope), zero",
-        table_segment: "first segment of the index table",
-        table_buckets: "primary buckets, a power of two",
-        table_overflow: "overflow buckets behind them",
-        next_segment: "reserved (growth), zero",
-        next_buckets: "reserved (growth), zero",
-        next_overflow: "reserved (growth), zero",
-        overflow_hint: "where the search for a free overflow bucket starts; any value is right",
-        segment_hint: "where the search for a free segment starts; any value is right",
+        table: "reserved (growth), zero",
+        backed: "segments that have memory: all numbers below this",
+        entry_ttl: "reserved (expiry), zero",
+        entry_idle: "reserved (expiry), zero",
+        expiry_actions: "reserved (expiry), zero",
+        max_entries: "reserved (eviction), zero",
+        policy_reserved: "zero",
         ring_tail: "next position of the event ring",
         ring_reserved: "zero",
         event_word: "u32, futex word of listeners, counts wakes",
@@ -162,6 +159,28 @@ fn region_words() -> String {
         lock_table: "reserved (global scope), zero",
         recoveries: "thread descriptors of dead members recovered so far",
         rare_reserved: "zero",
+        floor: "writers start above this version",
+        floor_reserved: "zero",
+        overflow_hint: "where the search for a free overflow bucket starts; any value is right",
+        segment_hint: "where the search for a free segment starts; any value is right",
+        births: "reserved (cleaning), zero",
+        migrate_hint: "reserved (growth), zero",
+        sweep_hint: "reserved (expiry), zero",
+        hint_reserved: "zero",
+        migrated: "reserved (growth), zero",
+        table_segment: "first segment of the index table",
+        table_buckets: "primary buckets, a power of two",
+        table_overflow: "overflow buckets behind them",
+        growth_reserved: "zero",
+        tables: "reserved (growth), zero",
+        segments_cleaned: "reserved (cleaning), zero",
+        records_moved: "reserved (cleaning), zero",
+        bytes_moved: "reserved (cleaning), zero",
+        foreground_cleans: "reserved (cleaning), zero",
+        evicted: "reserved (eviction), zero",
+        expired: "reserved (expiry), zero",
+        growths: "reserved (growth), zero",
+        segments_released: "reserved, zero",
         reserved: "zero",
         origins: "one entry per other origin",
     })
@@ -192,6 +211,7 @@ fn thread_descriptor() -> String {
         ring_start: "ring tail when the running operation began",
         stamp: "counter of the last empty word made; never goes back, whoever owns it",
         overflow_claim: "overflow bucket + 1 that is being claimed; 0 = none",
+        table_pin: "reserved (growth), zero",
         reserved: "zero",
         intent: "the running write",
         insert: "the insert that a pending bucket header names",
@@ -228,7 +248,10 @@ fn segment_header() -> String {
         dead: "bytes of records counted as dead; may be too low",
         latest_deadline: "reserved (expiry), zero",
         newest_version: "reserved (delta scans), zero",
-        reserved: "zero",
+        birth: "reserved (cleaning), zero",
+        class: "reserved (cleaning), zero",
+        run: "reserved (records of several segments), zero",
+        cleaner: "reserved (cleaning), zero",
     })
 }
 
@@ -345,9 +368,11 @@ fn empty() -> String {
 fn slot_reference() -> String {
     let slot = SlotRef::new(0, 7).to_word() - 1;
     let bucket = SlotRef::new(u32::MAX, 0).to_word() - 1;
+    let table = SlotRef::new(0, 0).in_table(u32::MAX).to_word() - 1;
     bits(&[
         (slot, "slot", "position in the bucket, 0-5"),
         (bucket, "bucket", "number of the bucket"),
+        (table, "table", "reserved (growth), zero"),
     ])
 }
 
@@ -407,7 +432,7 @@ fn segment_states() -> String {
         (S::Active, "its owner appends to it"),
         (S::Open, "partly filled, without owner; may be adopted"),
         (S::Sealed, "full; nobody appends"),
-        (S::Draining, "reserved (cleaner)"),
+        (S::Releasing, "reserved (its owner gives its memory back)"),
         (S::Quarantine, "holds dead records only; free when nothing protects it"),
         (S::Index, "part of the index table"),
         (S::Run, "reserved (records of several segments)"),

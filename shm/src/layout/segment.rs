@@ -16,7 +16,15 @@ pub(crate) struct SegmentHeader {
     pub(crate) latest_deadline: AtomicU64,
     /// Highest version in the segment (reserved for delta scans).
     pub(crate) newest_version: AtomicU64,
-    pub(crate) reserved: [AtomicU64; 4],
+    /// `births` of the region when the segment was taken.
+    pub(crate) birth: AtomicU64,
+    /// 0 = new records, 1 = records that were copied.
+    pub(crate) class: AtomicU64,
+    /// Head of a run: segments of the run. Continuation: head + 1 in the high half, segments from
+    /// the head in the low half.
+    pub(crate) run: AtomicU64,
+    /// Thread descriptor that empties the segment at the moment: a hint that spreads cleaners.
+    pub(crate) cleaner: AtomicU64,
 }
 
 // SAFETY: repr(C), atomics only.

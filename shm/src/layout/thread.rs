@@ -29,7 +29,9 @@ pub(crate) struct ThreadDescriptor {
     pub(crate) stamp: AtomicU64,
     /// Overflow bucket + 1 being claimed; 0 = none.
     pub(crate) overflow_claim: AtomicU64,
-    pub(crate) reserved: [AtomicU64; 3],
+    /// Index table + 1 that the running operation may look at, and all later ones; 0 = none.
+    pub(crate) table_pin: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 2],
 
     /// The running write, for recovery. See `region::write` for the order of stores.
     pub(crate) intent: Intent,

@@ -151,13 +151,21 @@ impl HeaderWord {
     pub(crate) const SEQUENCE_MASK: u64 = (1 << 19) - 1;
 }
 
-/// A slot of the table: bucket number and position in it.
+/// A slot of an index table: table (6 bits), bucket number (32), position in it (3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SlotRef(u64);
 
 impl SlotRef {
+    const TABLE_SHIFT: u32 = 35;
+
     pub(crate) fn new(bucket: u32, slot: usize) -> Self {
         Self((u64::from(bucket) << 3) | slot as u64)
+    }
+
+    /// The same place in the table with 2^`table` primary buckets.
+    pub(crate) fn in_table(self, table: u32) -> Self {
+        let place = self.0 & ((1 << Self::TABLE_SHIFT) - 1);
+        Self(place | (u64::from(table & 0x3f) << Self::TABLE_SHIFT))
     }
 
     /// For a word in shared memory; 0 there means none.
@@ -170,7 +178,7 @@ impl SlotRef {
     }
 
     pub(crate) fn bucket(self) -> usize {
-        (self.0 >> 3) as usize
+        (self.0 >> 3) as u32 as usize
     }
 
     pub(crate) fn slot(self) -> usize {
@@ -192,8 +200,8 @@ pub(crate) enum SegmentState {
     Open = 3,
     /// Full; nobody appends.
     Sealed = 4,
-    /// Being emptied by its owner (reserved for the cleaner).
-    Draining = 5,
+    /// Its owner gives its memory back to the system (reserved).
+    Releasing = 5,
     /// Holds dead records only; free as soon as no hazard or pin names it.
     Quarantine = 6,
     /// Part of an index table.
@@ -223,7 +231,7 @@ impl SegmentWord {
             2 => SegmentState::Active,
             3 => SegmentState::Open,
             4 => SegmentState::Sealed,
-            5 => SegmentState::Draining,
+            5 => SegmentState::Releasing,
             6 => SegmentState::Quarantine,
             7 => SegmentState::Index,
             8 => SegmentState::Run,

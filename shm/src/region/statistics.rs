@@ -133,7 +133,7 @@ impl Statistics {
                 continue;
             };
             let holds_records = match state {
-                SegmentState::Unbacked | SegmentState::Free => {
+                SegmentState::Unbacked | SegmentState::Free | SegmentState::Releasing => {
                     self.segments_free += 1;
                     false
                 }
@@ -141,7 +141,7 @@ impl Statistics {
                     self.segments_active += 1;
                     true
                 }
-                SegmentState::Sealed | SegmentState::Draining | SegmentState::Run => {
+                SegmentState::Sealed | SegmentState::Run => {
                     self.segments_sealed += 1;
                     true
                 }
