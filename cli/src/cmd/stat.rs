@@ -71,6 +71,10 @@ fn of_region(region: &Region) -> Result<Sheet, Failure> {
         ("recoveries", Cell::Count(figures.recoveries)),
         ("threads", segments(figures.threads)),
         ("pins", segments(figures.pins)),
+        (
+            "oldest_pin_ms",
+            figures.oldest_pin.map_or(Cell::Empty, |age| Cell::Count(age.as_millis() as u64)),
+        ),
         ("ring_tail", Cell::Count(figures.ring_tail)),
         ("ring_len", Cell::Count(figures.ring_len)),
         ("sent", Cell::Count(figures.sent)),

@@ -3,7 +3,7 @@
 //! ```text
 //! 0        file header (one page, immutable after creation)
 //! 4096     region words (one page)
-//! 8192     attachments        members x 2048
+//! 8192     attachments        members x 4096
 //!          thread descriptors threads x 256
 //!          segment states     segments x 8, padded to 64
 //!          segment headers    segments x 64

@@ -200,6 +200,8 @@ fn attachment() -> String {
         owner: "owner word; 0 = free",
         pins_used: "highest pin word ever used + 1",
         pins: "pin words: segment + 1 that must not be reused; 0 = none",
+        pinned_at: "when the pin word of the same number was set, microseconds since 1970",
+        reserved: "zero",
     })
 }
 

@@ -89,6 +89,9 @@ pub(crate) struct Attachment {
     pub(crate) pins_used: AtomicU64,
     /// Segment number + 1; 0 = none.
     pub(crate) pins: [AtomicU64; PINS],
+    /// When the pin of the same number was set, microseconds since 1970; for people only.
+    pub(crate) pinned_at: [AtomicU64; PINS],
+    pub(crate) reserved: [AtomicU64; 2],
 }
 
 // SAFETY: repr(C), atomics only.
@@ -125,5 +128,5 @@ const _: () = {
     assert!(core::mem::offset_of!(ThreadDescriptor, owner) == 64);
     assert!(core::mem::offset_of!(ThreadDescriptor, intent) == 128);
     assert!(core::mem::offset_of!(ThreadDescriptor, insert) == 192);
-    assert!(size_of::<Attachment>() == 2048);
+    assert!(size_of::<Attachment>() == 4096);
 };

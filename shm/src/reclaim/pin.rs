@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::crash;
 use crate::layout::thread::{Attachment, PINS};
-use crate::sync::{Release, SeqCst, raise};
+use crate::os::clock::coarse_micros;
+use crate::sync::{Relaxed, Release, SeqCst, raise};
 
 #[derive(Debug, Default)]
 struct Table {
@@ -43,6 +44,7 @@ impl Pins {
             None => return false,
         };
         raise(&row.pins_used, word as u64 + 1);
+        row.pinned_at[word].store(coarse_micros(), Relaxed);
         row.pins[word].store(u64::from(segment) + 1, SeqCst);
         crash::point("pin.set");
         table.held.insert(segment, (word, 1));

@@ -7,6 +7,7 @@ pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod iter;
 pub(crate) mod mapped;
+pub(crate) mod pins;
 pub(crate) mod read;
 pub(crate) mod statistics;
 pub(crate) mod thread;
@@ -24,6 +25,7 @@ use crate::region::events::Subscription;
 use crate::region::guard::{Guard, OwnedGuard};
 use crate::region::iter::{EntryView, Iter};
 use crate::region::mapped::Mapped;
+use crate::region::pins::Pin;
 use crate::region::statistics::Statistics;
 use crate::region::write::{Change, Condition, Written};
 
@@ -329,6 +331,12 @@ impl Region {
     /// Counters and sizes as they are now.
     pub fn statistics(&self) -> Statistics {
         Statistics::collect(&self.mapped)
+    }
+
+    /// What keeps segments of the region from being reused at the moment: pins of owned guards, and
+    /// guards. A stopped process, or one that forgets a guard, shows up here.
+    pub fn pins(&self) -> Vec<Pin> {
+        self.mapped.pins_and_guards()
     }
 
     /// Recovers what dead members left in this region.

@@ -1,5 +1,7 @@
 //! Counters and sizes of a region.
 
+use std::time::Duration;
+
 use crate::layout::word::SegmentState;
 use crate::region::mapped::Mapped;
 use crate::sync::{Acquire, AtomicU64, Relaxed};
@@ -75,8 +77,10 @@ pub struct Statistics {
     pub recoveries: u64,
     /// Thread descriptors in use.
     pub threads: u32,
-    /// Pin words in use.
+    /// Pin words in use; [`Region::pins`](crate::Region::pins) lists them.
     pub pins: u32,
+    /// For how long the oldest of them has been set.
+    pub oldest_pin: Option<Duration>,
     /// Next position of the event ring.
     pub ring_tail: u64,
     /// Cells of the event ring.
@@ -118,11 +122,9 @@ impl Statistics {
             all.destroys = all.destroys.wrapping_add(read(&thread.destroys));
             all.threads += u32::from(read(&thread.owner) != 0);
         }
-        for row in region.attachments.iter().filter(|row| row.owner.load(Acquire) != 0) {
-            let used = row.pins_used.load(Acquire) as usize;
-            let pins = row.pins.iter().take(used);
-            all.pins += pins.filter(|pin| pin.load(Relaxed) != 0).count() as u32;
-        }
+        let pins = region.pin_words();
+        all.pins = pins.len() as u32;
+        all.oldest_pin = pins.iter().filter_map(|pin| pin.age).max();
         all
     }
 
