@@ -108,6 +108,49 @@ fn compare_and_swap_loses_no_increment() {
 }
 
 #[test]
+fn processes_count_together() {
+    let home = TempHome::new();
+    let (_node, region) = region(&home);
+    let mut workers: Vec<Worker> = (0..4).map(|_| worker(&home)).collect();
+    for (n, worker) in workers.iter_mut().enumerate() {
+        let delta = if n == 0 { -1 } else { 1 };
+        worker.send(format_args!("add counter {delta} 5000"));
+    }
+    for worker in &mut workers {
+        worker.answer().word();
+    }
+    assert_eq!(region.increment(b"counter", 0).expect("increment"), 10_000);
+    workers.into_iter().for_each(Worker::exit);
+    assert_clean(region.path());
+}
+
+/// An increment that was answered counts; the one that was under way counts once or not at all.
+#[test]
+fn killed_processes_lose_no_increment() {
+    let home = TempHome::new();
+    let (_node, region) = region(&home);
+    let mut least = 0;
+    let mut most = 0;
+    for round in 0..30 {
+        let mut victim = worker(&home);
+        for _ in 0..500 {
+            victim.send("add counter 1 1");
+        }
+        for _ in 0..10 * round {
+            victim.answer().word();
+        }
+        let answered = 10 * round + victim.kill_and_drain().len() as i64;
+        least += answered;
+        most += (answered + 1).min(500);
+        let sum = region.increment(b"counter", 0).expect("increment");
+        assert!((least..=most).contains(&sum), "{sum}, not {least} to {most}");
+        (least, most) = (sum, sum);
+    }
+    region.recover().expect("recovery");
+    assert_clean(region.path());
+}
+
+#[test]
 fn a_guard_shows_the_same_bytes_whatever_the_others_do() {
     let home = TempHome::new();
     let (_node, region) = region(&home);

@@ -205,6 +205,22 @@ pub enum Error {
         /// Ring position to wait for.
         position: u64,
     },
+    /// 405: the entry is no counter: a counter has a value of eight bytes.
+    NotACounter {
+        /// The region.
+        region: String,
+        /// Length of the value in bytes; `None` if the entry has no value.
+        len: Option<usize>,
+    },
+    /// 406: the sum does not fit a counter.
+    CounterOverflow {
+        /// The region.
+        region: String,
+        /// The counter.
+        value: i64,
+        /// What was to be added.
+        delta: i64,
+    },
     /// 501: a handle opened by the parent was used in a forked child.
     ForkedChild,
     /// 502: another process holds the bridge seat.
@@ -282,6 +298,8 @@ impl Error {
             Self::EntryNotFound { .. } => 402,
             Self::NotAllowed { .. } => 403,
             Self::AckTimeout { .. } => 404,
+            Self::NotACounter { .. } => 405,
+            Self::CounterOverflow { .. } => 406,
             Self::ForkedChild => 501,
             Self::BridgeRuns { .. } => 502,
             Self::Io { .. } => 601,
@@ -393,6 +411,13 @@ impl Error {
             Self::AckTimeout { .. } => "the value is stored here and still on its way: wait for \
                  the position again, and look at `vug bridge status` for the node that is behind"
                 .into(),
+            Self::NotACounter { .. } => "store eight bytes, a signed little-endian integer, or \
+                 remove the entry: an absent counter counts as 0"
+                .into(),
+            Self::CounterOverflow { .. } => {
+                "a counter is a signed 64-bit integer: start it anew, or count in larger units"
+                    .into()
+            }
             _ => return None,
         })
     }
@@ -569,6 +594,15 @@ impl Error {
             }
             Self::AckTimeout { region, position } => {
                 write!(f, "region {region}: position {position} was not acknowledged in time")
+            }
+            Self::NotACounter { region, len: Some(len) } => {
+                write!(f, "a value of {len} bytes in region {region} is not a counter")
+            }
+            Self::NotACounter { region, len: None } => {
+                write!(f, "an entry without a value in region {region} is not a counter")
+            }
+            Self::CounterOverflow { region, value, delta } => {
+                write!(f, "region {region}: {value} and {delta} do not fit a counter")
             }
             _ => write!(f, "VUG-{:04}", self.code()),
         }

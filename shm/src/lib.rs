@@ -53,6 +53,7 @@ pub use layout::render as format;
 pub use member::MemberInfo;
 pub use node::{Node, RegionBuilder};
 pub use recover::Recovery;
+pub use region::atomic::PutIfAbsent;
 pub use region::attributes::{Attributes, DataPolicy, Scope};
 pub use region::events::{Event, Notice, Subscription};
 pub use region::guard::{Guard, OwnedGuard};

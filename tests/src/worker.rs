@@ -11,6 +11,7 @@
 //! | `del KEY` | `ok VERSION ORIGIN` or `none` |
 //! | `cas KEY VALUE` | `ok VERSION ORIGIN`, `changed`, `none`; expects the token just read |
 //! | `increment KEY COUNT` | `ok` after `COUNT` successful compare-and-swaps of a decimal number |
+//! | `add KEY DELTA COUNT` | `ok SUM` after `COUNT` increments of a counter by `DELTA` |
 //! | `hold KEY` | `ok VALUE`, and keeps the guard until `drop` |
 //! | `drop` | `ok VALUE` as the guard shows it now |
 //! | `loop-put PREFIX COUNT` | `ok`; puts `PREFIX-0` ... `PREFIX-(COUNT-1)`; 0 is for ever |
@@ -230,6 +231,7 @@ impl Session {
             ["del", key] => Ok(region.remove(key.as_bytes())?.map_or("none".into(), done)),
             ["cas", key, value] => swap(region, key, value),
             ["increment", key, count] => increment(region, key, number(count)),
+            ["add", key, delta, count] => add(region, key, delta, number(count)),
             ["hold", key] => {
                 self.guard = region.get_owned(key.as_bytes())?;
                 Ok(self.guard.as_ref().map_or("none".into(), |guard| ok_text(guard)))
@@ -285,6 +287,15 @@ fn increment(region: &Region, key: &str, count: u64) -> vug::Result<String> {
         left -= u64::from(matches!(swap, Swap::Swapped(_)));
     }
     Ok("ok".into())
+}
+
+fn add(region: &Region, key: &str, delta: &str, count: u64) -> vug::Result<String> {
+    let delta = delta.parse().expect("a decimal number");
+    let mut sum = 0;
+    for _ in 0..count {
+        sum = region.increment(key.as_bytes(), delta)?;
+    }
+    Ok(format!("ok {sum}"))
 }
 
 fn loop_put(region: &Region, prefix: &str, count: u64) -> vug::Result<String> {

@@ -38,6 +38,8 @@ fn all() -> Vec<Error> {
         Error::EntryNotFound { region: region() },
         Error::NotAllowed { region: region(), what: "create".into() },
         Error::AckTimeout { region: region(), position: 5 },
+        Error::NotACounter { region: region(), len: Some(3) },
+        Error::CounterOverflow { region: region(), value: i64::MAX, delta: 1 },
         Error::ForkedChild,
         Error::BridgeRuns { home: path(), pid: 12 },
         Error::Io { op: "open", path: path(), source: io() },

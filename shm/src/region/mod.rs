@@ -1,6 +1,7 @@
 //! Layer 4: regions, as applications see them.
 
 pub(crate) mod ack;
+pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod events;
 pub(crate) mod file;
@@ -121,7 +122,8 @@ impl WriteOptions {
 /// | operation | progress | consistency on one node |
 /// |---|---|---|
 /// | `get`, `get_into`, `token`, `contains_key` | lock-free, no system call | linearizable |
-/// | `put`, `create`, `replace`, `compare_and_swap`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
+/// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
+/// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`, `increment`, `update` | as `put`; those that compute begin again when another write came in between | linearizable: one compare-and-swap, under the condition that nothing happened to the entry since it was looked at |
 /// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
 /// | `iter`, `scan` | lock-free | a key present all the time is seen at least once |
 /// | `len` | wait-free | exact when nobody writes |
@@ -228,6 +230,7 @@ impl Region {
     /// # Errors
     /// `EntryExists` if the key is present, else as [`Region::put`].
     pub fn create(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
+        self.allow_atomic("create")?;
         let options = WriteOptions::default();
         self.write(key, value, Kind::Value, Condition::Absent, &options)?
             .map_err(|_| Error::EntryExists { region: self.name().into() })
@@ -238,6 +241,7 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn replace(&self, key: &[u8], value: &[u8]) -> Result<Option<Outcome>> {
+        self.allow_atomic("replace")?;
         let options = WriteOptions::default();
         Ok(self.write(key, value, Kind::Value, Condition::Present, &options)?.ok())
     }
@@ -247,6 +251,7 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn compare_and_swap(&self, key: &[u8], expected: Token, value: &[u8]) -> Result<Swap> {
+        self.allow_atomic("compare_and_swap")?;
         let condition = Condition::Equals(expected);
         let options = WriteOptions::default();
         Ok(match self.write(key, value, Kind::Value, condition, &options)? {

@@ -298,7 +298,7 @@ impl<'m> Writer<'m> {
             Condition::Always => false,
             Condition::Absent => visible,
             Condition::Present => !visible,
-            Condition::Equals(expected) => !visible || token != expected,
+            Condition::Equals(expected) => !visible || token != self.region.current(expected),
             Condition::Newer { version, origin } => {
                 let other = (token.version, token.origin);
                 if self.region.attributes.concurrency_checks {
@@ -504,6 +504,13 @@ impl<'m> Writer<'m> {
 }
 
 impl Mapped {
+    /// A caller's token as it reads now: one that was taken before the node had a number says
+    /// origin 0, which means this node.
+    fn current(&self, token: Token) -> Token {
+        let origin = if token.origin == 0 { self.members.origin() } else { token.origin };
+        Token { origin, ..token }
+    }
+
     /// A word for an emptied slot that was never used before.
     fn next_empty(&self, context: &Context) -> SlotWord {
         stamped(&self.threads[context.index as usize], context.index)
