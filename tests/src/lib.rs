@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod damage;
 mod home;
 pub mod victim;
 mod wait;
