@@ -4,6 +4,7 @@
 //! What was acknowledged must survive its death; the one write that was tried and not acknowledged
 //! may have taken place or not, but not halfway: see [`Oracle`].
 
+mod contend;
 mod history;
 mod mixed;
 mod oracle;

@@ -1,5 +1,6 @@
 //! What the victim binary does, and how tests start it.
 
+use super::contend;
 use super::history;
 use super::mixed::Mixed;
 use super::oracle::{Oracle, Report, encode};
@@ -200,6 +201,9 @@ pub fn main(arguments: &[String]) {
         }
         ("survive", [name]) => survive(home, name),
         ("churn", [slot, start]) => churn(home, slot, start.parse().expect("a number")),
+        ("contend", [place, role @ ..]) => {
+            contend::run(home, place.parse().expect("a number"), !role.is_empty());
+        }
         ("history", [start]) => history::record(home, start.parse().expect("a number")),
         ("overwrite", [count]) => overwrite(home, count.parse().expect("a number")),
         #[cfg(target_arch = "x86_64")]
