@@ -161,6 +161,7 @@ fn recover_thread(
         {
             report.segments_released += 1;
             crash::point("recover.segment");
+            region.log.words().dead_hint.store(1, SeqCst);
         }
     }
     Ok(())

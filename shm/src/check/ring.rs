@@ -64,7 +64,7 @@ fn check_location(
         .table
         .is_some_and(|table| (table.first_segment..table.end_segment).contains(&segment));
     let outside = location.offset() as u64 >= plan.geometry.segment_bytes;
-    if segment >= words.backed || in_table || outside {
+    if segment >= plan.geometry.segments || in_table || outside {
         let offset = location.offset();
         found.problem(
             place,

@@ -60,7 +60,7 @@ pub(super) fn read(
             generation: word.generation(),
             committed: field!(header, SegmentHeader, committed),
             dead: field!(header, SegmentHeader, dead),
-            backed: number < words.backed,
+            backed: !matches!(word.state(), Some(SegmentState::Unbacked | SegmentState::Releasing)),
         };
         let in_table = words
             .table
@@ -97,12 +97,6 @@ fn check_state(
     };
     if matches!(state, SegmentState::Releasing | SegmentState::Run) {
         found.problem(place, format_args!("state {state:?} is reserved"));
-    }
-    if (state == SegmentState::Unbacked) && word.generation() != 0 {
-        found.problem(place, "has a generation but never had memory");
-    }
-    if state != SegmentState::Unbacked && !segment.backed {
-        found.problem(place, format_args!("is {state:?} without memory"));
     }
     if (state == SegmentState::Index) != in_table {
         let not = if in_table { "" } else { "not " };

@@ -26,7 +26,6 @@ pub(super) struct Plan {
 /// What the region words say, corrected to what the file has room for.
 #[derive(Debug)]
 pub(super) struct Words {
-    pub(super) backed: u64,
     pub(super) threads_used: u64,
     pub(super) members_used: u64,
     pub(super) ring_tail: u64,
@@ -121,7 +120,6 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
     limited("state", field!(page, RegionWords, state), 2);
     limited("journal_wanted", field!(page, RegionWords, journal_wanted), 1);
     let words = Words {
-        backed: limited("backed", field!(page, RegionWords, backed), map.segments),
         threads_used: limited("threads_used", field!(page, RegionWords, threads_used), map.threads),
         members_used: limited("members_used", field!(page, RegionWords, members_used), map.members),
         ring_tail: field!(page, RegionWords, ring_tail),
@@ -142,9 +140,9 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
     if plan.plain {
         reserved(&page, found);
     }
-    let table = table(&page, map, words.backed);
+    let table = table(&page, map);
     if table.is_none() {
-        found.problem(PLACE, "the index table does not lie in segments with memory");
+        found.problem(PLACE, "the index table does not lie in the segments");
     }
     Ok(Words { table, ..words })
 }
@@ -153,6 +151,7 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
 fn reserved(page: &[u64], found: &mut Findings) {
     let singles = [
         ("lease_deadline", offset_of!(RegionWords, lease_deadline)),
+        ("line_reserved", offset_of!(RegionWords, line_reserved)),
         ("durable", offset_of!(RegionWords, durable)),
         ("purge_horizon", offset_of!(RegionWords, purge_horizon)),
         ("clear_stamp", offset_of!(RegionWords, clear_stamp)),
@@ -165,7 +164,6 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, policy_reserved), 4),
         (offset_of!(RegionWords, rare_reserved), 4),
         (offset_of!(RegionWords, floor_reserved), 7),
-        (offset_of!(RegionWords, hint_reserved), 3),
         (offset_of!(RegionWords, growth_reserved), 4),
         (offset_of!(RegionWords, reserved), 136),
     ];
@@ -177,7 +175,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
     }
 }
 
-fn table(page: &[u64], map: &Geometry, backed: u64) -> Option<Table> {
+fn table(page: &[u64], map: &Geometry) -> Option<Table> {
     let first_segment = field!(page, RegionWords, table_segment);
     let primaries = field!(page, RegionWords, table_buckets);
     let overflow = field!(page, RegionWords, table_overflow);
@@ -187,7 +185,7 @@ fn table(page: &[u64], map: &Geometry, backed: u64) -> Option<Table> {
     let fits = primaries.is_power_of_two()
         && overflow > 0
         && buckets <= u64::from(u32::MAX)
-        && end_segment <= backed;
+        && end_segment <= map.segments;
     fits.then(|| Table {
         at: map.segments_at + first_segment * map.segment_bytes,
         primaries,

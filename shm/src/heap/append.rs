@@ -15,18 +15,23 @@
 //! The last free segment is left to tombstones of distributed regions, which must get a record also
 //! when the region is full. They go through a lane of their own, so that no other write fills that
 //! segment. One segment, not one per process: while one process fills it, others have none.
+//!
+//! Single segments are taken from the lowest number up, those with memory first; windows of several
+//! segments from the highest down (see [`run`](super::run)). Hints in the region say where to
+//! begin and what is not worth a search; any value of them is right, since whoever finds nothing
+//! by them looks at every segment before it says so.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
 use crate::crash;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::record::Draft;
 use crate::layout::record::Extent;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
-use crate::sync::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU64, Relaxed, Release};
 
 /// An active segment of this process.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +65,11 @@ pub(crate) trait Author {
 
 /// Segments that only destroys may take.
 const RESERVE: usize = 1;
+
+/// Free segments that the author leaves to others.
+pub(crate) fn kept(author: &impl Author) -> usize {
+    if author.keeps_reserve() && !author.may_use_reserve() { RESERVE } else { 0 }
+}
 
 impl Appender {
     pub(crate) fn new() -> Self {
@@ -110,6 +120,8 @@ impl Appender {
                 let open = active.word.becomes(SegmentState::Open, 0);
                 log.transition(active.segment, active.word, open);
                 crash::point("append.released");
+                log.words().open_hint.store(1, Relaxed);
+                log.words().dead_hint.store(1, Relaxed);
             }
         }
     }
@@ -130,6 +142,7 @@ fn append_to(
                 let sealed = full.word.becomes(SegmentState::Sealed, 0);
                 log.transition(full.segment, full.word, sealed);
                 crash::point("append.sealed");
+                log.note_if_dead(full.segment);
                 *lane = None;
             }
             None => match take(log, author, extent.end, reserve)? {
@@ -156,6 +169,10 @@ fn append_to(
 /// only if nobody freed anything during the whole search: lock-free, since each round more means
 /// that another thread made progress.
 fn take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Result<Option<Active>> {
+    // Led by the hints, so that filling a region does not look at all segments for each one.
+    if let Some(active) = take_by_hints(log, author, need, reserve)? {
+        return Ok(Some(active));
+    }
     loop {
         let before = log.progress();
         match try_take(log, author, need, reserve) {
@@ -165,6 +182,40 @@ fn take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Result<O
     }
 }
 
+fn take_by_hints(
+    log: &Log,
+    author: &impl Author,
+    need: usize,
+    reserve: bool,
+) -> Result<Option<Active>> {
+    let words = log.words();
+    if words.open_hint.load(Relaxed) != 0 {
+        words.open_hint.store(0, Relaxed);
+        if let Some(active) = take_open(log, author.thread(), need) {
+            // There may be more of them.
+            words.open_hint.store(1, Relaxed);
+            return Ok(Some(active));
+        }
+    }
+    if let Some(active) = take_free(log, author.thread(), hint(&words.segment_hint), reserve) {
+        return Ok(Some(active));
+    }
+    if words.dead_hint.load(Relaxed) != 0 {
+        words.dead_hint.store(0, Relaxed);
+        if author.reclaim(false)?
+            && let Some(active) = take_free(log, author.thread(), 0, reserve)
+        {
+            return Ok(Some(active));
+        }
+    }
+    match take_unbacked(log, author.thread(), hint(&words.unbacked_hint), reserve) {
+        // There may be memory of dead records.
+        Err(Error::FileSystemFull { .. }) => Ok(None),
+        other => other,
+    }
+}
+
+/// The search that trusts no hint and ends only when there is nothing.
 fn try_take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Result<Option<Active>> {
     if let Some(active) = take_existing(log, author, need, reserve) {
         return Ok(Some(active));
@@ -174,7 +225,7 @@ fn try_take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Resu
     {
         return Ok(Some(active));
     }
-    let unbacked = take_unbacked(log, author, reserve);
+    let unbacked = take_unbacked(log, author.thread(), 0, reserve);
     if let Ok(Some(active)) = unbacked {
         return Ok(Some(active));
     }
@@ -186,80 +237,103 @@ fn try_take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Resu
     unbacked
 }
 
+fn hint(word: &AtomicU64) -> u32 {
+    u32::try_from(word.load(Relaxed)).unwrap_or(0)
+}
+
 /// Whether a free segment may be taken, or has to be left to destroys.
 fn may_take(log: &Log, reserve: bool) -> bool {
+    let start = hint(&log.words().unbacked_hint).min(log.segments());
     let free = |segment: &u32| {
         matches!(log.state(*segment).state(), Some(SegmentState::Free | SegmentState::Unbacked))
     };
-    reserve || (0..log.segments()).filter(free).take(RESERVE + 1).count() > RESERVE
+    let all = (start..log.segments()).chain(0..start);
+    reserve || all.filter(free).take(RESERVE + 1).count() > RESERVE
 }
 
 /// An open segment with enough room, else a free one.
 fn take_existing(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Option<Active> {
-    let thread = author.thread();
-    let backed = log.words().backed.load(Acquire).min(u64::from(log.segments())) as u32;
-    let hint = log.words().segment_hint.load(Relaxed) as u32;
-    let order = (0..backed).map(|step| (hint.wrapping_add(step)) % backed);
-    let mut free = None;
-    for segment in order.clone() {
+    take_open(log, author.thread(), need).or_else(|| take_free(log, author.thread(), 0, reserve))
+}
+
+/// An open segment with enough room.
+fn take_open(log: &Log, thread: u32, need: usize) -> Option<Active> {
+    (0..log.segments()).find_map(|segment| {
         let word = log.state(segment);
-        match word.state() {
-            Some(SegmentState::Open) => {
-                let room = log.segment_bytes() - log.committed(segment);
-                if room >= need
-                    && let Some(active) = claim(log, segment, word, thread)
-                {
-                    return Some(active);
-                }
-            }
-            Some(SegmentState::Free) if free.is_none() => free = Some(segment),
-            _ => {}
+        let open = word.state() == Some(SegmentState::Open);
+        let fits = open && log.segment_bytes() - log.committed(segment) >= need;
+        if fits { claim(log, segment, word, thread) } else { None }
+    })
+}
+
+/// The first free segment that has memory. Windows are searched from the other end.
+fn take_free(log: &Log, thread: u32, from: u32, reserve: bool) -> Option<Active> {
+    let hint = &log.words().segment_hint;
+    for segment in from..log.segments() {
+        let word = log.state(segment);
+        if word.state() != Some(SegmentState::Free) {
+            continue;
         }
-    }
-    let from = free.filter(|_| may_take(log, reserve))?;
-    for segment in order.skip_while(|&segment| segment != from) {
-        let word = log.state(segment);
-        if word.state() == Some(SegmentState::Free)
-            && let Some(active) = claim(log, segment, word, thread)
-        {
-            log.words().segment_hint.store(u64::from(segment) + 1, Relaxed);
+        if !may_take(log, reserve) {
+            return None;
+        }
+        if let Some(active) = claim(log, segment, word, thread) {
+            hint.store(u64::from(segment) + 1, Relaxed);
             return Some(active);
         }
     }
+    hint.store(u64::from(log.segments()), Relaxed);
     None
 }
 
-/// Open or Free or Unbacked -> Active. Only the winner of the CAS touches the header.
-fn claim(log: &Log, segment: u32, seen: SegmentWord, thread: u32) -> Option<Active> {
-    let word = seen.becomes(SegmentState::Active, thread);
-    if !log.transition(segment, seen, word) {
-        return None;
-    }
-    crash::point("append.claimed");
-    let header = log.header(segment)?;
-    if seen.state() == Some(SegmentState::Open) {
-        return Some(Active { segment, word, offset: log.committed(segment) });
-    }
-    header.dead.store(0, Relaxed);
-    header.committed.store(0, Release);
-    crash::point("append.reset");
-    Some(Active { segment, word, offset: 0 })
-}
-
-/// The next segment that has no memory yet.
-fn take_unbacked(log: &Log, author: &impl Author, reserve: bool) -> Result<Option<Active>> {
-    if !may_take(log, reserve) {
-        return Ok(None);
-    }
-    for segment in 0..log.segments() {
+/// The first segment that has no memory yet.
+fn take_unbacked(log: &Log, thread: u32, from: u32, reserve: bool) -> Result<Option<Active>> {
+    let hint = &log.words().unbacked_hint;
+    for segment in from..log.segments() {
         let word = log.state(segment);
         if word.state() != Some(SegmentState::Unbacked) {
             continue;
         }
-        log.back(u64::from(segment) + 1)?;
-        if let Some(active) = claim(log, segment, word, author.thread()) {
+        if !may_take(log, reserve) {
+            return Ok(None);
+        }
+        log.back(segment)?;
+        if let Some(active) = claim(log, segment, word, thread) {
+            hint.store(u64::from(segment) + 1, Relaxed);
             return Ok(Some(active));
         }
     }
+    hint.store(u64::from(log.segments()), Relaxed);
     Ok(None)
+}
+
+/// Open or Free or Unbacked with memory -> Active. Only the winner of the CAS touches the header.
+fn claim(log: &Log, segment: u32, seen: SegmentWord, thread: u32) -> Option<Active> {
+    let word = log.claim(segment, seen, thread)?;
+    let open = seen.state() == Some(SegmentState::Open);
+    let offset = if open { log.committed(segment) } else { 0 };
+    Some(Active { segment, word, offset })
+}
+
+impl Log {
+    /// Takes a segment in the name of a thread; its new word. What is not open begins empty.
+    pub(crate) fn claim(
+        &self,
+        segment: u32,
+        seen: SegmentWord,
+        thread: u32,
+    ) -> Option<SegmentWord> {
+        let header = self.header(segment)?;
+        let word = seen.becomes(SegmentState::Active, thread);
+        if !self.transition(segment, seen, word) {
+            return None;
+        }
+        crash::point("append.claimed");
+        if seen.state() != Some(SegmentState::Open) {
+            header.dead.store(0, Relaxed);
+            header.committed.store(0, Release);
+            crash::point("append.reset");
+        }
+        Some(word)
+    }
 }

@@ -25,6 +25,8 @@
 
 pub(crate) mod append;
 pub(crate) mod record;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing takes several segments yet"))]
+pub(crate) mod run;
 
 use core::ptr::NonNull;
 use std::fs::File;
@@ -36,7 +38,7 @@ use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::SegmentHeader;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::mapping::{Mapping, Window};
-use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst};
+use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, lower};
 
 /// The segments of one region as this process sees them.
 #[derive(Debug)]
@@ -48,10 +50,8 @@ pub(crate) struct Log {
     words: Window<RegionWords>,
     states: Window<AtomicU64>,
     headers: Window<SegmentHeader>,
-    /// First segment that may hold records; those before it are the index.
-    first: u32,
-    /// Process-private copy of `words.backed`, so that reads do not touch the shared line.
-    backed: AtomicU64,
+    /// One bit per segment, private to the process: it held records when this process looked.
+    seen: Box<[AtomicU64]>,
 }
 
 impl Log {
@@ -71,8 +71,7 @@ impl Log {
             headers: mapping.window(geometry.headers_at, segments)?,
             mapping: Arc::clone(mapping),
             geometry,
-            first: u32::try_from(geometry.first_table().2).ok()?,
-            backed: AtomicU64::new(0),
+            seen: (0..segments.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         })
     }
 
@@ -106,20 +105,33 @@ impl Log {
         self.geometry.segment_bytes as usize
     }
 
-    /// Whether records may lie in the segment: it is not part of the index and has memory, so that
-    /// touching it cannot fault.
+    /// Whether a record may begin in the segment: it is not part of the index and has memory, so
+    /// that touching it cannot fault. Who protects the record needs no more than this, which is a
+    /// check of the file: a slot word that was damaged at rest may name any segment.
     #[inline]
-    pub(crate) fn is_backed(&self, segment: u32) -> bool {
-        if segment < self.first {
+    pub(crate) fn may_hold_records(&self, segment: u32) -> bool {
+        let Some(seen) = self.seen.get(segment as usize / 64) else {
             return false;
+        };
+        seen.load(Relaxed) & (1 << (segment % 64)) != 0 || self.look(segment, seen)
+    }
+
+    /// What the process has not seen yet, the state word tells.
+    #[cold]
+    fn look(&self, segment: u32, seen: &AtomicU64) -> bool {
+        let holds = matches!(
+            self.state(segment).state(),
+            Some(
+                SegmentState::Active
+                    | SegmentState::Open
+                    | SegmentState::Sealed
+                    | SegmentState::Quarantine
+            )
+        );
+        if holds {
+            seen.fetch_or(1 << (segment % 64), Relaxed);
         }
-        let segment = u64::from(segment);
-        if segment < self.backed.load(Relaxed) {
-            return true;
-        }
-        let backed = self.words().backed.load(Acquire).min(self.geometry.segments);
-        self.backed.store(backed, Relaxed);
-        segment < backed
+        holds
     }
 
     /// First byte of a segment; the whole segment is inside the mapping.
@@ -162,6 +174,22 @@ impl Log {
         (committed as usize & !7).min(self.segment_bytes())
     }
 
+    /// Makes takers look for dead segments if this one seems to be.
+    pub(crate) fn note_if_dead(&self, segment: u32) {
+        let Some(header) = self.header(segment) else {
+            return;
+        };
+        let hint = &self.words().dead_hint;
+        if header.dead.load(Relaxed) >= header.committed.load(Relaxed) && hint.load(Relaxed) == 0 {
+            hint.store(1, Relaxed);
+        }
+    }
+
+    /// Says that a segment may be taken again; hints only.
+    pub(crate) fn note_free(&self, segment: u32) {
+        lower(&self.words().segment_hint, u64::from(segment));
+    }
+
     /// Whether the segment of a location can still hold what the location named. The caller has
     /// set a hazard on it before; then it stays so until the hazard is cleared.
     pub(crate) fn holds(&self, location: Location) -> bool {
@@ -176,16 +204,11 @@ impl Log {
             && location.offset() < self.committed(location.segment())
     }
 
-    /// Gives memory to all segments below `count`. Idempotent; a full file system is an error.
-    pub(crate) fn back(&self, count: u64) -> Result<()> {
-        let backed = self.words().backed.load(Acquire);
-        if backed >= count {
-            return Ok(());
-        }
-        let from = self.geometry.segments_at + backed * self.geometry.segment_bytes;
-        let bytes = (count - backed) * self.geometry.segment_bytes;
+    /// Gives memory to a segment, before its state says that it has. Idempotent; a full file
+    /// system is an error.
+    pub(crate) fn back(&self, segment: u32) -> Result<()> {
+        let (from, bytes) = (self.geometry.segment_at(segment), self.geometry.segment_bytes);
         crate::os::file::back(&self.file, from, bytes, &self.path)?;
-        crate::sync::raise(&self.words().backed, count);
         crate::crash::point("segment.backed");
         Ok(())
     }

@@ -53,7 +53,7 @@ impl<'m> Record<'m> {
         let offset = location.offset();
         let segment_bytes = log.segment_bytes();
         let damaged = || log.damaged_record(location);
-        if !log.is_backed(location.segment()) || offset + RECORD_HEADER > segment_bytes {
+        if !log.may_hold_records(location.segment()) || offset + RECORD_HEADER > segment_bytes {
             return Err(damaged());
         }
         let start = log.segment_start(location.segment()).ok_or_else(damaged)?;

@@ -19,6 +19,10 @@ use crate::layout::word::MAX_SEGMENTS;
 use crate::os::mapping::Shared;
 use crate::sync::{AtomicU32, AtomicU64};
 
+/// Byte of a region file, far behind its end, that who maps the file read-only locks (shared, for
+/// the open file description). Nobody gives memory back without the exclusive lock on it: readers
+/// without hazards may look at any segment.
+pub(crate) const READERS_LOCK: u64 = 1 << 40;
 /// Size of the header page and of the page of region words.
 pub(crate) const PAGE: u64 = 4096;
 /// Thread descriptors of a region; 12 bits name one, 0 is not used.
@@ -73,8 +77,7 @@ pub(crate) struct RegionWords {
     pub(crate) lease_deadline: AtomicU64,
     /// Binary logarithm of the primary buckets of the current index table, which names it.
     pub(crate) table: AtomicU64,
-    /// Segments that have memory: all numbers below this.
-    pub(crate) backed: AtomicU64,
+    pub(crate) line_reserved: AtomicU64,
 
     // Line 1: attributes that may change while the region is in use.
     /// Time to live of entries in microseconds; 0 = none.
@@ -129,7 +132,7 @@ pub(crate) struct RegionWords {
     // Line 7: hints, of which any value is right.
     /// Where the search for a free overflow bucket starts.
     pub(crate) overflow_hint: AtomicU64,
-    /// Where the search for a free segment starts.
+    /// Where the search for a free segment with memory starts.
     pub(crate) segment_hint: AtomicU64,
     /// Segments taken so far: the clock by which segments age.
     pub(crate) births: AtomicU64,
@@ -137,7 +140,12 @@ pub(crate) struct RegionWords {
     pub(crate) migrate_hint: AtomicU64,
     /// Where the next sweep for expired entries starts.
     pub(crate) sweep_hint: AtomicU64,
-    pub(crate) hint_reserved: [AtomicU64; 3],
+    /// Where the search for a segment without memory starts.
+    pub(crate) unbacked_hint: AtomicU64,
+    /// 0 = probably no segment is open.
+    pub(crate) open_hint: AtomicU64,
+    /// 0 = probably no sealed segment is all dead.
+    pub(crate) dead_hint: AtomicU64,
 
     // Line 8: growth of the index.
     /// All chains of the current table below this number are moved to the next table.

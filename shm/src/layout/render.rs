@@ -15,7 +15,7 @@ use crate::layout::node::{
 use crate::layout::record::{FLAG_REMOTE, MAX_KEY, RecordHeader, STATE_ABANDONED, STATE_DEAD};
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
-    OriginWords, PAGE, RegionWords, THREADS,
+    OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
 };
 use crate::layout::segment::SegmentHeader;
 use crate::layout::thread::{
@@ -136,7 +136,7 @@ fn region_words() -> String {
         bridge_epoch: "epoch of the latest bridge that served the region",
         lease_deadline: "reserved (global scope), zero",
         table: "reserved (growth), zero",
-        backed: "segments that have memory: all numbers below this",
+        line_reserved: "zero",
         entry_ttl: "reserved (expiry), zero",
         entry_idle: "reserved (expiry), zero",
         expiry_actions: "reserved (expiry), zero",
@@ -162,11 +162,13 @@ fn region_words() -> String {
         floor: "writers start above this version",
         floor_reserved: "zero",
         overflow_hint: "where the search for a free overflow bucket starts; any value is right",
-        segment_hint: "where the search for a free segment starts; any value is right",
+        segment_hint: "where the search for a free segment with memory starts; any value is right",
         births: "reserved (cleaning), zero",
         migrate_hint: "reserved (growth), zero",
         sweep_hint: "reserved (expiry), zero",
-        hint_reserved: "zero",
+        unbacked_hint: "where the search for a segment without memory starts; any value is right",
+        open_hint: "0 = probably no segment is open; any value is right",
+        dead_hint: "0 = probably no sealed segment is all dead; any value is right",
         migrated: "reserved (growth), zero",
         table_segment: "first segment of the index table",
         table_buckets: "primary buckets, a power of two",
@@ -429,7 +431,7 @@ fn lists() -> Vec<(&'static str, String)> {
 fn segment_states() -> String {
     use SegmentState as S;
     let states = [
-        (S::Unbacked, "not taken yet; has no memory unless `backed` covers it"),
+        (S::Unbacked, "has no memory"),
         (S::Free, "may be taken"),
         (S::Active, "its owner appends to it"),
         (S::Open, "partly filled, without owner; may be adopted"),
@@ -492,6 +494,7 @@ fn constants() -> String {
         ("node file: member slots", MEMBER_SLOTS.to_string()),
         ("node file: length", NODE_FILE_BYTES.to_string()),
         ("node file: lock byte of slot 0", LOCK_BASE.to_string()),
+        ("region file: lock byte of read-only users", READERS_LOCK.to_string()),
         ("thread descriptors of a region", THREADS.to_string()),
         ("hazard words of a thread", HAZARDS.to_string()),
         ("of these for running operations", OPERATION_HAZARDS.to_string()),

@@ -63,6 +63,7 @@ fn count_dead(log: &Log, location: Location, record: &Record<'_>) {
     crash::point("retire.marked");
     if let Some(header) = log.header(location.segment()) {
         header.dead.fetch_add(record.len() as u64, Relaxed);
+        log.note_if_dead(location.segment());
     }
 }
 
@@ -104,7 +105,6 @@ fn quarantined(log: &Log, mine: Hazard<'_>, all: bool) -> Result<Vec<(u32, Segme
                     .extend(quarantine(log, segment, mine, all)?.map(|word| (segment, word)));
             }
             Some(SegmentState::Quarantine) => quarantined.push((segment, word)),
-            Some(SegmentState::Unbacked) => break,
             _ => {}
         }
     }
@@ -119,8 +119,13 @@ fn free(log: &Log, quarantined: &[(u32, SegmentWord)], protected: &[bool]) -> u3
         let free = SegmentWord::new(SegmentState::Free, 0, word.generation() + 1);
         if !protected[segment as usize] && log.transition(segment, word, free) {
             crash::point("reclaim.freed");
+            log.note_free(segment);
             freed += 1;
         }
+    }
+    if freed < quarantined.len() as u32 {
+        // Somebody protects the others: look again when memory is taken next.
+        log.words().dead_hint.store(1, Relaxed);
     }
     freed
 }

@@ -175,7 +175,7 @@ impl Mapped {
         f: impl FnOnce(&Record<'_>, Token) -> T,
     ) -> Result<Option<T>> {
         let location = cell.location();
-        if cell.op() == RingOp::Region || !self.log.is_backed(location.segment()) {
+        if cell.op() == RingOp::Region || !self.log.may_hold_records(location.segment()) {
             return Ok(None);
         }
         hazard.announce(location.segment());

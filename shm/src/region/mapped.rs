@@ -186,7 +186,7 @@ fn table(
     let fits = primaries.is_power_of_two()
         && count < u64::from(u32::MAX)
         && overflow > 0
-        && end <= words.backed.load(Acquire).checked_mul(geometry.segment_bytes)?;
+        && end <= geometry.segments * geometry.segment_bytes;
     if !fits {
         return None;
     }
@@ -204,8 +204,8 @@ pub(crate) fn initialise(mapping: &Arc<Mapping>, geometry: &Geometry) -> Option<
     words.table_segment.store(0, Relaxed);
     words.table_buckets.store(buckets, Relaxed);
     words.table_overflow.store(overflow, Relaxed);
-    words.backed.store(segments, Relaxed);
-    words.segment_hint.store(segments, Relaxed);
+    words.segment_hint.store(geometry.segments, Relaxed);
+    words.unbacked_hint.store(segments, Relaxed);
     for state in states.get(..usize::try_from(segments).ok()?)? {
         let word = crate::layout::word::SegmentWord::new(SegmentState::Index, 0, 0);
         state.store(word.0, Relaxed);

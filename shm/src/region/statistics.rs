@@ -101,7 +101,6 @@ impl Statistics {
         let mut all = Self {
             entries: region.count_entries(),
             max_bytes: region.attributes.max_bytes,
-            backed_bytes: words.backed.load(Acquire) * region.log.geometry().segment_bytes,
             segment_bytes: region.log.geometry().segment_bytes,
             segments_total: region.log.segments(),
             recoveries: words.recoveries.load(Relaxed),
@@ -134,6 +133,9 @@ impl Statistics {
             let Some(state) = log.state(segment).state() else {
                 continue;
             };
+            if !matches!(state, SegmentState::Unbacked | SegmentState::Releasing) {
+                self.backed_bytes += self.segment_bytes;
+            }
             let holds_records = match state {
                 SegmentState::Unbacked | SegmentState::Free | SegmentState::Releasing => {
                     self.segments_free += 1;

@@ -22,6 +22,17 @@ pub(crate) fn raise(word: &AtomicU64, value: u64) {
     }
 }
 
+/// Lowers `word` to `value` if it is higher.
+pub(crate) fn lower(word: &AtomicU64, value: u64) {
+    let mut seen = word.load(Acquire);
+    while seen > value {
+        match word.compare_exchange_weak(seen, value, SeqCst, Acquire) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
 /// Adds to a statistic that only the calling thread writes: no locked instruction.
 pub(crate) fn bump(word: &AtomicU64, by: u64) {
     word.store(word.load(Relaxed).wrapping_add(by), Relaxed);
