@@ -6,6 +6,7 @@
 //!
 //! * `VUG_CRASH_AT=name[:n]`: it kills itself with SIGKILL when it passes that point for the n-th
 //!   time (default 1);
+//! * `VUG_STOP_AT=name[:n]`: it stops itself there with SIGSTOP, and goes on after SIGCONT;
 //! * `VUG_CRASH_LIST=file`: it appends the name of every point it passes for the first time;
 //! * `VUG_SKIP_HAZARD_SCAN=1`: it reuses segments that others look at, which must tear their
 //!   reads: the control that shows that the tests would notice.
@@ -31,8 +32,14 @@ mod enabled {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, OnceLock};
 
+    use nix::sys::signal::Signal;
+
+    /// A point and at which pass of it.
+    type Place = (String, u64);
+
     struct Plan {
-        at: Option<(String, u64)>,
+        die: Option<Place>,
+        stop: Option<Place>,
         list: Option<std::ffi::OsString>,
         skip_hazard_scan: bool,
     }
@@ -40,12 +47,15 @@ mod enabled {
     fn plan() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
         PLAN.get_or_init(|| {
-            let at = std::env::var("VUG_CRASH_AT").ok().map(|text| match text.split_once(':') {
-                Some((name, n)) => (name.to_owned(), n.parse().unwrap_or(1)),
-                None => (text, 1),
-            });
+            let place = |variable| {
+                std::env::var(variable).ok().map(|text| match text.split_once(':') {
+                    Some((name, n)) => (name.to_owned(), n.parse().unwrap_or(1)),
+                    None => (text, 1),
+                })
+            };
             Plan {
-                at,
+                die: place("VUG_CRASH_AT"),
+                stop: place("VUG_STOP_AT"),
                 list: std::env::var_os("VUG_CRASH_LIST"),
                 skip_hazard_scan: std::env::var_os("VUG_SKIP_HAZARD_SCAN")
                     .is_some_and(|v| v == "1"),
@@ -60,14 +70,19 @@ mod enabled {
 
     /// Passes the point `name`, perhaps not alive.
     pub(crate) fn point(name: &'static str) {
-        static PASSED: AtomicU64 = AtomicU64::new(0);
+        static DIE: AtomicU64 = AtomicU64::new(0);
+        static STOP: AtomicU64 = AtomicU64::new(0);
         static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
         let plan = plan();
-        if let Some((at, n)) = &plan.at
-            && at == name
-            && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *n
+        for (place, passed, signal) in
+            [(&plan.die, &DIE, Signal::SIGKILL), (&plan.stop, &STOP, Signal::SIGSTOP)]
         {
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+            if let Some((at, n)) = place
+                && at == name
+                && passed.fetch_add(1, Ordering::Relaxed) + 1 == *n
+            {
+                let _ = nix::sys::signal::raise(signal);
+            }
         }
         if let Some(list) = &plan.list
             && SEEN.lock().is_ok_and(|mut seen| seen.insert(name))

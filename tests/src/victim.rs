@@ -6,6 +6,7 @@
 
 mod contend;
 mod history;
+mod labour;
 mod mixed;
 mod oracle;
 mod script;

@@ -97,6 +97,7 @@ pub(crate) fn help(
     if !SlotWord(expected).is_empty() || SlotWord(new).is_empty() {
         return Err(BrokenChain);
     }
+    crash::point("help.read");
     let _ = slot.compare_exchange(expected, new, SeqCst, Relaxed);
     crash::point("help.published");
     let _ = header.compare_exchange(seen.0, seen.finished().0, SeqCst, Relaxed);

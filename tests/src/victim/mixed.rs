@@ -14,6 +14,8 @@ pub struct Mixed {
     name: String,
     random: u64,
     model: HashMap<u64, Vec<u8>>,
+    /// Others may have filled the region: then a write is refused and changes nothing.
+    may_be_full: bool,
 }
 
 impl Mixed {
@@ -24,6 +26,20 @@ impl Mixed {
             name: name.to_owned(),
             random: 0x9e37_79b9_7f4a_7c15,
             model: HashMap::new(),
+            may_be_full: false,
+        }
+    }
+
+    /// The same in a region that may be full.
+    pub fn crowded(region: &Region, name: &str) -> Mixed {
+        Mixed { may_be_full: true, ..Mixed::new(region, name) }
+    }
+
+    /// The result of a write; `None` if it was refused for want of memory, where that is right.
+    fn done<T>(&self, result: vug::Result<T>) -> Option<T> {
+        match result {
+            Err(Error::OutOfSpace { .. }) if self.may_be_full => None,
+            other => Some(other.expect("a write")),
         }
     }
 
@@ -67,16 +83,19 @@ impl Mixed {
     }
 
     fn put(&mut self, number: u64, key: &[u8], value: Vec<u8>) {
-        let outcome = self.region.put(key, &value).expect("put");
+        let Some(outcome) = self.done(self.region.put(key, &value)) else { return };
         let before = self.model.insert(number, value);
         assert_eq!(outcome.created, before.is_none(), "put of {number}");
     }
 
     fn create(&mut self, number: u64, key: &[u8], value: Vec<u8>) {
         match self.region.create(key, &value) {
-            Ok(_) => assert!(self.model.insert(number, value).is_none()),
             Err(Error::EntryExists { .. }) => assert!(self.model.contains_key(&number)),
-            Err(error) => panic!("create: {error}"),
+            other => {
+                if self.done(other).is_some() {
+                    assert!(self.model.insert(number, value).is_none());
+                }
+            }
         }
     }
 
@@ -85,7 +104,8 @@ impl Mixed {
             assert!(!self.model.contains_key(&number));
             return;
         };
-        let swapped = self.region.compare_and_swap(key, token, &value).expect("cas");
+        let swapped = self.region.compare_and_swap(key, token, &value);
+        let Some(swapped) = self.done(swapped) else { return };
         assert!(matches!(swapped, Swap::Swapped(_)), "nobody else has this key");
         assert!(self.model.insert(number, value).is_some());
     }

@@ -66,6 +66,20 @@ impl Report {
         outcome
     }
 
+    /// Reports a write that `f` may find refused.
+    pub fn maybe(
+        &self,
+        region: &Region,
+        key: &str,
+        tag: Option<u64>,
+        f: impl FnOnce() -> Option<Outcome>,
+    ) {
+        self.attempt(region, key, tag);
+        if let Some(outcome) = f() {
+            Self::line(&format!("ack {}\n", outcome.token.version));
+        }
+    }
+
     /// Reports a write that may or may not take place.
     pub fn attempt(&self, region: &Region, key: &str, tag: Option<u64>) {
         let tag = tag.map_or_else(|| "-".to_owned(), |tag| tag.to_string());

@@ -2,6 +2,7 @@
 
 use super::contend;
 use super::history;
+use super::labour;
 use super::mixed::Mixed;
 use super::oracle::{Oracle, Report, encode};
 use super::workload;
@@ -91,7 +92,7 @@ impl Nursery {
         let mut command = Command::new(self.victim);
         command.arg(mode).arg(self.path()).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        for name in ["VUG_CRASH_AT", "VUG_CRASH_LIST", "VUG_SKIP_HAZARD_SCAN"] {
+        for name in ["VUG_CRASH_AT", "VUG_STOP_AT", "VUG_CRASH_LIST", "VUG_SKIP_HAZARD_SCAN"] {
             command.env_remove(name);
         }
         command
@@ -203,6 +204,9 @@ pub fn main(arguments: &[String]) {
         ("churn", [slot, start]) => churn(home, slot, start.parse().expect("a number")),
         ("contend", [place, role @ ..]) => {
             contend::run(home, place.parse().expect("a number"), !role.is_empty());
+        }
+        ("labour", [slot, first]) => {
+            labour::run(home, slot, first.parse().expect("a number"));
         }
         ("history", [start]) => history::record(home, start.parse().expect("a number")),
         ("overwrite", [count]) => overwrite(home, count.parse().expect("a number")),
