@@ -11,6 +11,7 @@ use crate::recover::Recovery;
 use crate::region::Region;
 use crate::region::attributes::{Attributes, DataPolicy, Given, Scope};
 use crate::region::file::{self, EXTENSION};
+use crate::region::maintain::{MaintainOptions, Maintenance};
 use crate::region::mapped::Mapped;
 
 /// One machine's cache: a home directory in memory that holds the region files. A process that
@@ -146,6 +147,24 @@ impl Node {
             }
         }
         report.members += self.inner.members.recover_dead();
+        failed.map_or(Ok(report), Err)
+    }
+
+    /// [`Region::maintain`] of every region, and recovery of every dead member of the node.
+    ///
+    /// # Errors
+    /// The first error of a region; the others are maintained all the same.
+    pub fn maintain(&self, options: &MaintainOptions) -> Result<Maintenance> {
+        let mut report = Maintenance::default();
+        let mut failed = None;
+        for name in self.regions()? {
+            match self.region(&name).open().and_then(|region| region.maintain(options)) {
+                Ok(done) => report.add(&done),
+                Err(Error::RegionNotFound { .. }) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        report.recovery.members += self.inner.members.recover_dead();
         failed.map_or(Ok(report), Err)
     }
 

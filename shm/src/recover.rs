@@ -18,10 +18,12 @@
 //! names a place beyond `committed` in the segment. Nobody must write there in this generation, or
 //! the recovery of that thread would take the new record for the dead one's.
 //!
-//! Published means: in its slot, or marked dead without being marked abandoned. A survivor may have
-//! replaced the record long before the recovery, and its mark says that it was in the index; what
-//! recovery itself marks was never there, and gets both marks, so that the next recoverer does not
-//! announce it should this one die.
+//! Published means: in its slot, or marked published by a cleaner that found it in the index, or
+//! marked dead without being marked abandoned. A survivor may have replaced the record long before
+//! the recovery, and its mark says that it was in the index; what recovery itself marks was never
+//! there, and gets both marks, so that the next recoverer does not announce it should this one die.
+//!
+//! A dead cleaner (`region::clean`) is a dead writer that has nothing to announce.
 //!
 //! Hazards are cleared after step 3, because until then they keep the old record's segment, and
 //! that of the new one if a survivor retired it, from being reused while recovery looks at them.
@@ -38,7 +40,7 @@ use crate::reclaim::{abandon, retire};
 use crate::region::Kind;
 use crate::region::mapped::Mapped;
 use crate::region::write::NO_RECORD;
-use crate::sync::{Acquire, AtomicU64, Release, SeqCst};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
 use crate::table::{insert, overflow};
 
 /// What a recovery found and did.
@@ -155,6 +157,10 @@ fn recover_thread(
     crash::point("recover.hazards");
     for segment in 0..region.log.segments() {
         let word = region.log.state(segment);
+        if let Some(header) = region.log.header(segment) {
+            // Only a hint; if the number has a new owner, it finds its claim gone.
+            let _ = header.cleaner.compare_exchange(u64::from(index), 0, Relaxed, Relaxed);
+        }
         if word.state() == Some(SegmentState::Active)
             && word.owner() == index
             && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
@@ -252,7 +258,7 @@ fn finish_intent(
             }
         }
         Some(_) => {}
-        None if published => retire(&region.log, own, &record),
+        None if published || record.was_published() => retire(&region.log, own, &record),
         None => abandon(&region.log, own, &record),
     }
     crash::point("recover.own");

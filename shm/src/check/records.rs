@@ -13,7 +13,9 @@ use crate::check::segments::Segment;
 use crate::check::source::Source;
 use crate::check::words::{Plan, Words};
 use crate::error::Result;
-use crate::layout::record::{RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD};
+use crate::layout::record::{
+    RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
+};
 use crate::layout::word::{HIDDEN_TAG, Location, SegmentState, tag_of};
 use crate::region::Kind;
 
@@ -216,7 +218,8 @@ impl Walk<'_> {
         if record.kind.is_none() {
             self.found.problem(place, "its kind is none");
         }
-        if self.plan.plain && record.state & !(STATE_DEAD | STATE_ABANDONED) != 0 {
+        let known = STATE_DEAD | STATE_ABANDONED | STATE_PUBLISHED;
+        if self.plan.plain && record.state & !known != 0 {
             self.found.problem(place, "its state has reserved bits");
         }
         if record.state & (STATE_DEAD | STATE_ABANDONED) == STATE_ABANDONED {

@@ -12,9 +12,16 @@
 //! | `committed` stored | record covered, not published | recovery marks it abandoned |
 //! | Active -> Sealed | - | - |
 //!
-//! The last free segment is left to tombstones of distributed regions, which must get a record also
-//! when the region is full. They go through a lane of their own, so that no other write fills that
-//! segment. One segment, not one per process: while one process fills it, others have none.
+//! # Reserve
+//!
+//! Cleaning needs room for what it copies before it frees anything, and tombstones of distributed
+//! regions must get a record also when the region is full. So the last free segments are not for
+//! everybody ([`Room`]): ordinary writes leave [`Log::reserve`] of them, tombstones leave one, and
+//! only cleaners take the last. Both have lanes of their own, so that no other write fills those
+//! segments. The reserve belongs to the region, not to each process; a cleaner that stops for now
+//! leaves its segment open (class 1) for the next one, in whatever process.
+//!
+//! # Order
 //!
 //! Single segments are taken from the lowest number up, those with memory first; windows of several
 //! segments from the highest down (see [`run`](super::run)). Hints in the region say where to
@@ -28,8 +35,8 @@ use crossbeam_utils::CachePadded;
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::Log;
-use crate::heap::record::Draft;
-use crate::layout::record::Extent;
+use crate::heap::record::Record;
+use crate::heap::record::copy::Content;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::sync::{AtomicU64, Relaxed, Release};
 
@@ -45,8 +52,37 @@ struct Active {
 #[derive(Debug)]
 pub(crate) struct Appender {
     lanes: Box<[CachePadded<Mutex<Option<Active>>>]>,
-    /// For writes that may take the last segment.
+    /// For tombstones when there is no room for other writes.
     reserve: CachePadded<Mutex<Option<Active>>>,
+    /// For copies of records that lived long.
+    cold: CachePadded<Mutex<Option<Active>>>,
+}
+
+/// How many of the last free segments a kind of write leaves alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Writes of applications leave the reserve.
+    Ordinary,
+    /// Tombstones of distributed regions leave one for a cleaner.
+    Tombstone,
+    /// Copies by a cleaner, which frees more than it takes.
+    Copy,
+}
+
+impl Room {
+    /// Free segments that stay.
+    fn leaves(self, log: &Log) -> u32 {
+        match self {
+            Self::Ordinary => log.reserve(),
+            Self::Tombstone => 1,
+            Self::Copy => 0,
+        }
+    }
+
+    /// `SegmentHeader::class` of the segments it is appended to.
+    fn class(self) -> u64 {
+        u64::from(self == Self::Copy)
+    }
 }
 
 /// Who appends, and how it tells recovery about it.
@@ -57,18 +93,16 @@ pub(crate) trait Author {
     fn announce(&self, location: Location);
     /// Frees dead segments; true if there may be free ones now.
     fn reclaim(&self, all: bool) -> Result<bool>;
-    /// Whether the region keeps its last segment for destroys, because they need a record.
-    fn keeps_reserve(&self) -> bool;
-    /// Whether it may take the last segment: a full region must still take destroys.
+    /// Makes dead segments and frees them; true if there may be free ones now.
+    fn make_room(&self) -> Result<bool>;
+    /// Whether it may take from the reserve: a full region must still take destroys.
     fn may_use_reserve(&self) -> bool;
 }
 
-/// Segments that only destroys may take.
-const RESERVE: usize = 1;
-
 /// Free segments that the author leaves to others.
-pub(crate) fn kept(author: &impl Author) -> usize {
-    if author.keeps_reserve() && !author.may_use_reserve() { RESERVE } else { 0 }
+pub(crate) fn kept(log: &Log, author: &impl Author) -> usize {
+    let room = if author.may_use_reserve() { Room::Tombstone } else { Room::Ordinary };
+    room.leaves(log) as usize
 }
 
 impl Appender {
@@ -78,6 +112,7 @@ impl Appender {
         Self {
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
             reserve: CachePadded::default(),
+            cold: CachePadded::default(),
         }
     }
 
@@ -98,32 +133,54 @@ impl Appender {
         &self,
         log: &Log,
         author: &impl Author,
-        draft: &Draft<'_>,
-        extent: Extent,
+        content: &impl Content,
     ) -> Result<Option<Location>> {
         let mut lane = self.lane(author.thread() as usize);
-        let appended = append_to(&mut lane, log, author, draft, extent, !author.keeps_reserve())?;
+        let appended = append_to(&mut lane, log, author, content, Room::Ordinary)?;
         if appended.is_some() || !author.may_use_reserve() {
             return Ok(appended);
         }
         drop(lane);
         // A lane of its own, so that other writes do not fill the segment that was kept for this.
-        let mut lane = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
-        append_to(&mut lane, log, author, draft, extent, true)
+        let mut lane = locked(&self.reserve);
+        append_to(&mut lane, log, author, content, Room::Tombstone)
+    }
+
+    /// Appends a copy of a record among those that lived long. Never reclaims: the caller may look
+    /// at a segment. `None`: there is no room for it now.
+    pub(crate) fn append_copy(
+        &self,
+        log: &Log,
+        author: &impl Author,
+        record: &Record<'_>,
+    ) -> Result<Option<Location>> {
+        append_to(&mut locked(&self.cold), log, author, record, Room::Copy)
+    }
+
+    /// Leaves what cleaning has not filled to the next cleaner, in whatever process.
+    pub(crate) fn release_cold(&self, log: &Log) {
+        give_up(&mut locked(&self.cold), log);
     }
 
     /// Gives all segments of this process up for adoption.
     pub(crate) fn release(&self, log: &Log) {
-        for lane in self.lanes.iter().chain([&self.reserve]) {
-            let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(active) = lane.take() {
-                let open = active.word.becomes(SegmentState::Open, 0);
-                log.transition(active.segment, active.word, open);
-                crash::point("append.released");
-                log.words().open_hint.store(1, Relaxed);
-                log.words().dead_hint.store(1, Relaxed);
-            }
+        for lane in self.lanes.iter().chain([&self.reserve, &self.cold]) {
+            give_up(&mut locked(lane), log);
         }
+        log.words().open_hint.store(1, Relaxed);
+        log.words().dead_hint.store(1, Relaxed);
+    }
+}
+
+fn locked(lane: &Mutex<Option<Active>>) -> MutexGuard<'_, Option<Active>> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leaves the segment of a lane for adoption.
+fn give_up(lane: &mut Option<Active>, log: &Log) {
+    if let Some(active) = lane.take() {
+        log.transition(active.segment, active.word, active.word.becomes(SegmentState::Open, 0));
+        crash::point("append.released");
     }
 }
 
@@ -131,13 +188,13 @@ fn append_to(
     lane: &mut Option<Active>,
     log: &Log,
     author: &impl Author,
-    draft: &Draft<'_>,
-    extent: Extent,
-    reserve: bool,
+    content: &impl Content,
+    room: Room,
 ) -> Result<Option<Location>> {
+    let bytes = content.bytes();
     let active = loop {
         match lane {
-            Some(active) if active.offset + extent.end <= log.segment_bytes() => break active,
+            Some(active) if active.offset + bytes <= log.segment_bytes() => break active,
             Some(full) => {
                 let sealed = full.word.becomes(SegmentState::Sealed, 0);
                 log.transition(full.segment, full.word, sealed);
@@ -145,7 +202,7 @@ fn append_to(
                 log.note_if_dead(full.segment);
                 *lane = None;
             }
-            None => match take(log, author, extent.end, reserve)? {
+            None => match take(log, author, bytes, room)? {
                 Some(active) => *lane = Some(active),
                 None => return Ok(None),
             },
@@ -154,10 +211,10 @@ fn append_to(
     let location = Location::new(active.segment, active.word.generation(), active.offset);
     // SAFETY: the lane is locked and its segment active in this process' name; the record starts
     // at `offset`, which is where `committed` ends, and fits.
-    unsafe { draft.write(log, location, extent) }?;
+    unsafe { content.write_to(log, location) }?;
     author.announce(location);
     crash::point("append.announced");
-    active.offset += extent.end;
+    active.offset += bytes;
     if let Some(header) = log.header(active.segment) {
         header.committed.store(active.offset as u64, Release);
     }
@@ -167,15 +224,21 @@ fn append_to(
 
 /// Finds a segment with room for `need` bytes and makes it active in the author's name. `None`
 /// only if nobody freed anything during the whole search: lock-free, since each round more means
-/// that another thread made progress.
-fn take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Result<Option<Active>> {
+/// that somebody made progress.
+fn take(log: &Log, author: &impl Author, need: usize, room: Room) -> Result<Option<Active>> {
+    if room == Room::Copy {
+        return match take_existing(log, author, need, room) {
+            Some(active) => Ok(Some(active)),
+            None => take_unbacked(log, author.thread(), 0, room),
+        };
+    }
     // Led by the hints, so that filling a region does not look at all segments for each one.
-    if let Some(active) = take_by_hints(log, author, need, reserve)? {
+    if let Some(active) = take_by_hints(log, author, need, room)? {
         return Ok(Some(active));
     }
     loop {
         let before = log.progress();
-        match try_take(log, author, need, reserve) {
+        match try_take(log, author, need, room) {
             Ok(None) if log.progress() != before => {}
             other => return other,
         }
@@ -186,29 +249,29 @@ fn take_by_hints(
     log: &Log,
     author: &impl Author,
     need: usize,
-    reserve: bool,
+    room: Room,
 ) -> Result<Option<Active>> {
     let words = log.words();
     if words.open_hint.load(Relaxed) != 0 {
         words.open_hint.store(0, Relaxed);
-        if let Some(active) = take_open(log, author.thread(), need) {
+        if let Some(active) = take_open(log, author.thread(), need, Some(room.class())) {
             // There may be more of them.
             words.open_hint.store(1, Relaxed);
             return Ok(Some(active));
         }
     }
-    if let Some(active) = take_free(log, author.thread(), hint(&words.segment_hint), reserve) {
+    if let Some(active) = take_free(log, author.thread(), hint(&words.segment_hint), room) {
         return Ok(Some(active));
     }
     if words.dead_hint.load(Relaxed) != 0 {
         words.dead_hint.store(0, Relaxed);
         if author.reclaim(false)?
-            && let Some(active) = take_free(log, author.thread(), 0, reserve)
+            && let Some(active) = take_free(log, author.thread(), 0, room)
         {
             return Ok(Some(active));
         }
     }
-    match take_unbacked(log, author.thread(), hint(&words.unbacked_hint), reserve) {
+    match take_unbacked(log, author.thread(), hint(&words.unbacked_hint), room) {
         // There may be memory of dead records.
         Err(Error::FileSystemFull { .. }) => Ok(None),
         other => other,
@@ -216,68 +279,68 @@ fn take_by_hints(
 }
 
 /// The search that trusts no hint and ends only when there is nothing.
-fn try_take(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Result<Option<Active>> {
-    if let Some(active) = take_existing(log, author, need, reserve) {
+fn try_take(log: &Log, author: &impl Author, need: usize, room: Room) -> Result<Option<Active>> {
+    if let Some(active) = take_existing(log, author, need, room) {
         return Ok(Some(active));
     }
     if author.reclaim(false)?
-        && let Some(active) = take_existing(log, author, need, reserve)
+        && let Some(active) = take_existing(log, author, need, room)
     {
         return Ok(Some(active));
     }
-    let unbacked = take_unbacked(log, author.thread(), 0, reserve);
+    let unbacked = take_unbacked(log, author.thread(), 0, room);
     if let Ok(Some(active)) = unbacked {
         return Ok(Some(active));
     }
-    if author.reclaim(true)?
-        && let Some(active) = take_existing(log, author, need, reserve)
+    if author.make_room()?
+        && let Some(active) = take_existing(log, author, need, room)
     {
         return Ok(Some(active));
     }
-    unbacked
+    if author.reclaim(true)?
+        && let Some(active) = take_existing(log, author, need, room)
+    {
+        return Ok(Some(active));
+    }
+    match take_open(log, author.thread(), need, None) {
+        Some(active) => Ok(Some(active)),
+        None => unbacked,
+    }
 }
 
 fn hint(word: &AtomicU64) -> u32 {
     u32::try_from(word.load(Relaxed)).unwrap_or(0)
 }
 
-/// Whether a free segment may be taken, or has to be left to destroys.
-fn may_take(log: &Log, reserve: bool) -> bool {
-    let start = hint(&log.words().unbacked_hint).min(log.segments());
-    let free = |segment: &u32| {
-        matches!(log.state(*segment).state(), Some(SegmentState::Free | SegmentState::Unbacked))
-    };
-    let all = (start..log.segments()).chain(0..start);
-    reserve || all.filter(free).take(RESERVE + 1).count() > RESERVE
-}
-
 /// An open segment with enough room, else a free one.
-fn take_existing(log: &Log, author: &impl Author, need: usize, reserve: bool) -> Option<Active> {
-    take_open(log, author.thread(), need).or_else(|| take_free(log, author.thread(), 0, reserve))
+fn take_existing(log: &Log, author: &impl Author, need: usize, room: Room) -> Option<Active> {
+    take_open(log, author.thread(), need, Some(room.class()))
+        .or_else(|| take_free(log, author.thread(), 0, room))
 }
 
-/// An open segment with enough room.
-fn take_open(log: &Log, thread: u32, need: usize) -> Option<Active> {
+/// An open segment with enough room. `class`: only one of that class.
+fn take_open(log: &Log, thread: u32, need: usize, class: Option<u64>) -> Option<Active> {
     (0..log.segments()).find_map(|segment| {
         let word = log.state(segment);
-        let open = word.state() == Some(SegmentState::Open);
-        let fits = open && log.segment_bytes() - log.committed(segment) >= need;
-        if fits { claim(log, segment, word, thread) } else { None }
+        let fits = word.state() == Some(SegmentState::Open)
+            && class.is_none_or(|class| log.class(segment) == class)
+            && log.segment_bytes() - log.committed(segment) >= need;
+        if fits { claim(log, segment, word, thread, 0) } else { None }
     })
 }
 
 /// The first free segment that has memory. Windows are searched from the other end.
-fn take_free(log: &Log, thread: u32, from: u32, reserve: bool) -> Option<Active> {
+fn take_free(log: &Log, thread: u32, from: u32, room: Room) -> Option<Active> {
     let hint = &log.words().segment_hint;
     for segment in from..log.segments() {
         let word = log.state(segment);
         if word.state() != Some(SegmentState::Free) {
             continue;
         }
-        if !may_take(log, reserve) {
+        if !log.has_free(room.leaves(log)) {
             return None;
         }
-        if let Some(active) = claim(log, segment, word, thread) {
+        if let Some(active) = claim(log, segment, word, thread, room.class()) {
             hint.store(u64::from(segment) + 1, Relaxed);
             return Some(active);
         }
@@ -287,18 +350,18 @@ fn take_free(log: &Log, thread: u32, from: u32, reserve: bool) -> Option<Active>
 }
 
 /// The first segment that has no memory yet.
-fn take_unbacked(log: &Log, thread: u32, from: u32, reserve: bool) -> Result<Option<Active>> {
+fn take_unbacked(log: &Log, thread: u32, from: u32, room: Room) -> Result<Option<Active>> {
     let hint = &log.words().unbacked_hint;
     for segment in from..log.segments() {
         let word = log.state(segment);
         if word.state() != Some(SegmentState::Unbacked) {
             continue;
         }
-        if !may_take(log, reserve) {
+        if !log.has_free(room.leaves(log)) {
             return Ok(None);
         }
         log.back(segment)?;
-        if let Some(active) = claim(log, segment, word, thread) {
+        if let Some(active) = claim(log, segment, word, thread, room.class()) {
             hint.store(u64::from(segment) + 1, Relaxed);
             return Ok(Some(active));
         }
@@ -308,20 +371,22 @@ fn take_unbacked(log: &Log, thread: u32, from: u32, reserve: bool) -> Result<Opt
 }
 
 /// Open or Free or Unbacked with memory -> Active. Only the winner of the CAS touches the header.
-fn claim(log: &Log, segment: u32, seen: SegmentWord, thread: u32) -> Option<Active> {
-    let word = log.claim(segment, seen, thread)?;
+fn claim(log: &Log, segment: u32, seen: SegmentWord, thread: u32, class: u64) -> Option<Active> {
+    let word = log.claim(segment, seen, thread, class)?;
     let open = seen.state() == Some(SegmentState::Open);
     let offset = if open { log.committed(segment) } else { 0 };
     Some(Active { segment, word, offset })
 }
 
 impl Log {
-    /// Takes a segment in the name of a thread; its new word. What is not open begins empty.
+    /// Takes a segment in the name of a thread; its new word. What is not open begins empty, as
+    /// one of `class`.
     pub(crate) fn claim(
         &self,
         segment: u32,
         seen: SegmentWord,
         thread: u32,
+        class: u64,
     ) -> Option<SegmentWord> {
         let header = self.header(segment)?;
         let word = seen.becomes(SegmentState::Active, thread);
@@ -331,6 +396,9 @@ impl Log {
         crash::point("append.claimed");
         if seen.state() != Some(SegmentState::Open) {
             header.dead.store(0, Relaxed);
+            header.cleaner.store(0, Relaxed);
+            header.class.store(class, Relaxed);
+            header.birth.store(self.words().births.fetch_add(1, Relaxed), Relaxed);
             header.committed.store(0, Release);
             crash::point("append.reset");
         }

@@ -27,6 +27,7 @@ pub(crate) mod append;
 pub(crate) mod record;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing takes several segments yet"))]
 pub(crate) mod run;
+pub(crate) mod victim;
 
 use core::ptr::NonNull;
 use std::fs::File;
@@ -202,6 +203,33 @@ impl Log {
             && Location::new(location.segment(), word.generation(), 0).generation()
                 == location.generation()
             && location.offset() < self.committed(location.segment())
+    }
+
+    /// `SegmentHeader::class`.
+    pub(crate) fn class(&self, segment: u32) -> u64 {
+        self.header(segment).map_or(0, |header| header.class.load(Relaxed))
+    }
+
+    /// Low mark: free segments that writes of applications leave to cleaners and tombstones.
+    pub(crate) fn reserve(&self) -> u32 {
+        (self.segments() / 32).clamp(2, 8)
+    }
+
+    /// High mark: free segments that maintenance aims at.
+    pub(crate) fn high_mark(&self) -> u32 {
+        self.reserve() + (self.segments() / 32).clamp(1, 64)
+    }
+
+    /// Whether more than `leaving` segments may be taken, with or without memory.
+    pub(crate) fn has_free(&self, leaving: u32) -> bool {
+        let start = self.words().unbacked_hint.load(Relaxed).min(u64::from(self.segments())) as u32;
+        let free = |segment: &u32| {
+            let state = self.state(*segment).state();
+            matches!(state, Some(SegmentState::Free | SegmentState::Unbacked))
+        };
+        let wanted = leaving as usize + 1;
+        let all = (start..self.segments()).chain(0..start);
+        all.filter(free).take(wanted).count() == wanted
     }
 
     /// Gives memory to a segment, before its state says that it has. Idempotent; a full file

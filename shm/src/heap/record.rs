@@ -11,13 +11,15 @@
 //! and `access`, which are only accessed atomically. So within that time nothing writes what a
 //! `Record` lends out. A live process that scribbles over the file is outside the guarantee.
 
+pub(crate) mod copy;
+
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::layout::record::{
-    Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET,
+    Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED,
 };
 use crate::layout::word::Location;
 
@@ -140,9 +142,18 @@ impl<'m> Record<'m> {
         self.state().load(Ordering::Acquire) & STATE_DEAD != 0
     }
 
-    /// Whether it was in the index and is not any more.
+    /// Whether it is known to have been in the index: it left it, or a cleaner saw it there.
     pub(crate) fn was_published(&self) -> bool {
-        self.state().load(Ordering::Acquire) & (STATE_DEAD | STATE_ABANDONED) == STATE_DEAD
+        let state = self.state().load(Ordering::Acquire);
+        state & STATE_PUBLISHED != 0 || state & (STATE_DEAD | STATE_ABANDONED) == STATE_DEAD
+    }
+
+    /// Says that the record is in the index, before a copy takes its place there.
+    pub(crate) fn mark_published(&self) {
+        let state = self.state();
+        if state.load(Ordering::Relaxed) & STATE_PUBLISHED == 0 {
+            state.fetch_or(STATE_PUBLISHED, Ordering::AcqRel);
+        }
     }
 
     /// Marks a record that never was in the index as dead. True for the one caller that did it.

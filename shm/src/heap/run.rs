@@ -80,7 +80,7 @@ fn is_free(log: &Log, segment: u32) -> bool {
 
 /// Whether enough segments stay free for those who must have one.
 fn leaves_enough(log: &Log, author: &impl Author, count: u32) -> bool {
-    let kept = append::kept(author);
+    let kept = append::kept(log, author);
     let wanted = count as usize + kept;
     kept == 0 || (0..log.segments()).filter(|&s| is_free(log, s)).take(wanted).count() == wanted
 }
@@ -99,7 +99,7 @@ fn claim_all(
             Some(SegmentState::Unbacked) => log.back(segment).map(|()| true),
             _ => Ok(false),
         };
-        let claimed = backed.map(|free| free && log.claim(segment, word, thread).is_some());
+        let claimed = backed.map(|free| free && log.claim(segment, word, thread, 0).is_some());
         if !matches!(claimed, Ok(true)) {
             give_back(log, thread, segment + 1, end - segment - 1);
             return claimed.map(|_| Some(segment)).map_err(|error| (segment, error));

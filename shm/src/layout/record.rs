@@ -39,6 +39,9 @@ pub(crate) const STATE_OFFSET: usize = 26;
 pub(crate) const STATE_DEAD: u16 = 1;
 /// Set together with `STATE_DEAD` on a record that never was in the index.
 pub(crate) const STATE_ABANDONED: u16 = 2;
+/// A cleaner saw the record in the index. Set before the CAS that puts a copy in its place, so that
+/// recovery of its writer knows that it was published, whatever happened since.
+pub(crate) const STATE_PUBLISHED: u16 = 4;
 /// The change came from another node.
 pub(crate) const FLAG_REMOTE: u8 = 0x80;
 

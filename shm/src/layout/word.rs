@@ -94,6 +94,11 @@ impl SlotWord {
         Location(self.0 & LOCATION_MASK)
     }
 
+    /// The same entry with its record at another place.
+    pub(crate) fn moved_to(self, location: Location) -> Self {
+        Self((self.0 & !LOCATION_MASK) | location.0)
+    }
+
     /// The word without its frequency bits: two words that differ only there name the same entry.
     #[inline]
     pub(crate) fn identity(self) -> u64 {
@@ -314,6 +319,9 @@ mod tests {
         assert_eq!(location.offset(), 0x7f_fff8);
         let slot = SlotWord::occupied(511, location);
         assert_eq!((slot.tag(), slot.location()), (511, location));
+        let moved = SlotWord(slot.0 | FREQUENCY_MASK).moved_to(Location::new(1, 2, 8));
+        assert_eq!((moved.tag(), moved.location()), (511, Location::new(1, 2, 8)));
+        assert_eq!(moved.0 & FREQUENCY_MASK, FREQUENCY_MASK);
         assert!(SlotWord::empty(0xfff, u64::MAX).is_empty());
         let claim = HeaderWord(7 << 32).claim(0xabc, 0x7_ffff);
         assert!(claim.is_pending());

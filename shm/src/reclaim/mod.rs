@@ -12,7 +12,10 @@
 //!    once, by whoever unlinked the record or failed to publish it, always after that, or by
 //!    recovery for it; so no slot refers to the segment, and none will: what could publish one of
 //!    its records, a pending insert, expects an empty word that is gone.
-//! 2. *Quarantine -> Free(generation + 1)*, after a look at all hazards, then all pins. The CAS
+//! 2. *Quarantine -> Free(generation + 1)*, after a look at all hazards and running intents, then
+//!    all pins. An intent protects the segment of its own record, which a cleaner may have moved
+//!    before its writer announced it; it was set before the record was published, so whoever finds
+//!    that record dead also finds the intent or what came after it. The CAS
 //!    starts from the word that was read before the look: a look says nothing about a later use of
 //!    the segment. Readers that come later find the slot changed or the state not holding the
 //!    location.
@@ -144,7 +147,14 @@ fn seal(log: &Log, segment: u32, word: SegmentWord) {
 }
 
 /// Moves a sealed segment to Quarantine if all of it is dead, and returns its new word.
-fn quarantine(log: &Log, segment: u32, mine: Hazard<'_>, all: bool) -> Result<Option<SegmentWord>> {
+///
+/// `all`: walk it even if the hint says that something lives.
+pub(crate) fn quarantine(
+    log: &Log,
+    segment: u32,
+    mine: Hazard<'_>,
+    all: bool,
+) -> Result<Option<SegmentWord>> {
     let dead = log.header(segment).map_or(0, |header| header.dead.load(Acquire));
     if !all && dead < log.committed(segment) as u64 {
         return Ok(None);
@@ -214,8 +224,15 @@ fn protected(log: &Log, protectors: Protectors<'_>) -> Vec<bool> {
 fn scan_hazards(threads: &[ThreadDescriptor], used: &AtomicU64, mut protect: impl FnMut(u64)) {
     fence(SeqCst);
     let used = used.load(SeqCst) as usize;
-    for hazard in threads.iter().take(used).flat_map(|thread| &thread.hazards) {
-        protect(hazard.load(SeqCst));
+    for thread in threads.iter().take(used) {
+        for hazard in &thread.hazards {
+            protect(hazard.load(SeqCst));
+        }
+        let record = thread.intent.record.load(SeqCst);
+        if let Some(location) = record.checked_sub(1) {
+            // Of a write without record this is a segment that does not exist.
+            protect(u64::from(Location::from_word(location).segment()) + 1);
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 pub(crate) mod ack;
 pub(crate) mod atomic;
 pub(crate) mod attributes;
+pub(crate) mod clean;
 pub(crate) mod events;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod iter;
+pub(crate) mod maintain;
 pub(crate) mod mapped;
 pub(crate) mod pins;
 pub(crate) mod read;

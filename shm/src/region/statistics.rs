@@ -75,6 +75,14 @@ pub struct Statistics {
     pub destroys: u64,
     /// Dead threads recovered.
     pub recoveries: u64,
+    /// Segments emptied by copying what lived in them.
+    pub segments_cleaned: u64,
+    /// Records copied by that.
+    pub records_moved: u64,
+    /// Bytes of these.
+    pub bytes_moved: u64,
+    /// Writes that had to make room themselves.
+    pub foreground_cleans: u64,
     /// Thread descriptors in use.
     pub threads: u32,
     /// Pin words in use; [`Region::pins`](crate::Region::pins) lists them.
@@ -104,6 +112,10 @@ impl Statistics {
             segment_bytes: region.log.geometry().segment_bytes,
             segments_total: region.log.segments(),
             recoveries: words.recoveries.load(Relaxed),
+            segments_cleaned: words.segments_cleaned.load(Relaxed),
+            records_moved: words.records_moved.load(Relaxed),
+            bytes_moved: words.bytes_moved.load(Relaxed),
+            foreground_cleans: words.foreground_cleans.load(Relaxed),
             ring_tail: region.journal().tail(),
             ring_len: region.journal().len(),
             sent: words.sent.load(Acquire),

@@ -22,12 +22,13 @@
 //! `Release`, so they become visible in program order on every architecture; a killed process has
 //! no others.
 //!
-//! Published means: the slot holds `new`, or the record is marked *dead* and not *abandoned*. Dead
-//! alone is the mark of a record that was in the index; whoever gives up one that never was, its
-//! writer or recovery, sets both bits at once. A recovery that itself is killed may therefore be
-//! repeated. Two cases cannot be told: a survivor replaced the record and was stopped before it set
-//! the mark, or the record's memory was reused since. Then the change is not announced; the newer
-//! one that replaced it is, by its own writer or by the recovery of that.
+//! Published means: the slot holds `new`, or the record is marked *published* (by a cleaner that
+//! moved it), or it is marked *dead* and not *abandoned*. Dead alone is the mark of a record that
+//! was in the index; whoever gives up one that never was, its writer or recovery, sets both bits at
+//! once. A recovery that itself is killed may therefore be repeated. One case cannot be told: a
+//! survivor replaced the record and was stopped before it set the mark. Then the change is not
+//! announced; the newer one that replaced it is, by its own writer or by the recovery of that. The
+//! record's memory is not reused while the intent names it: see `reclaim`.
 //!
 //! The old record's segment stays under the operation's hazard from the search to the end of the
 //! attempt, so the slot word cannot come to mean another record (no ABA), also not while the
@@ -138,25 +139,26 @@ impl Author for Writer<'_> {
     }
 
     fn reclaim(&self, all: bool) -> Result<bool> {
-        self.region.reclaim(self.context, all)
+        Ok(self.region.reclaim(self.context, all)? > 0)
     }
 
-    fn keeps_reserve(&self) -> bool {
-        // Destroys of local regions can do without a record.
-        self.region.is_distributed()
+    fn make_room(&self) -> Result<bool> {
+        self.region.clean_for_write(self.context)
     }
 
     fn may_use_reserve(&self) -> bool {
-        self.change.kind == Kind::Tombstone && self.keeps_reserve()
+        // Destroys of local regions can do without a record.
+        self.change.kind == Kind::Tombstone && self.region.is_distributed()
     }
 }
 
 impl Mapped {
-    /// Frees dead segments. `all` looks at every sealed one, if a recovery gave reason to.
-    pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<bool> {
+    /// Frees dead segments, and returns their number. `all` looks at every sealed one, if a
+    /// recovery gave reason to.
+    pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<u64> {
         let recoveries = self.words().recoveries.load(Acquire);
         if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
-            return Ok(false);
+            return Ok(0);
         }
         let mine = self.hazard(context, 1);
         let freed = reclaim::collect(&self.log, self.protectors(), mine, all)?;
@@ -164,7 +166,7 @@ impl Mapped {
             // Only now: another thread of the process must not believe that it was done before.
             self.looked_at.store(recoveries, Ordering::Relaxed);
         }
-        Ok(freed > 0)
+        Ok(u64::from(freed))
     }
 
     /// Largest value for a key.
@@ -360,7 +362,7 @@ impl<'m> Writer<'m> {
         };
         let extent = Extent::of(self.change.key.len(), self.change.value.len(), 0)
             .ok_or_else(|| self.out_of_space("records"))?;
-        let append = || self.region.appender.append(log, self, &draft, extent);
+        let append = || self.region.appender.append(log, self, &(&draft, extent));
         let location = match append() {
             // Dead members may hold segments, or protect some.
             Ok(None) | Err(Error::FileSystemFull { .. })

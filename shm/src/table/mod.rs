@@ -33,6 +33,7 @@
 //! The protocol is the exhaustive model `tests/models/insert.rs`; `loom` runs the code itself.
 
 pub(crate) mod insert;
+pub(crate) mod locate;
 pub(crate) mod overflow;
 
 use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use vug::bridge::{Change, OriginState, Seat};
-use vug::{Kind, Node, Region, Swap};
+use vug::{Kind, MaintainOptions, Node, Region, Swap};
 
 /// Tiny entries that make chains longer than one bucket in a region of 1 MiB.
 const CROWD_ENTRIES: u64 = 5000;
@@ -28,6 +28,7 @@ pub(super) fn run(home: &Path) {
     listen(&report, &local);
     visit(home);
     overwrite(&report, &local);
+    clean(&report, &local);
     node.set_origin(7).expect("origin");
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
@@ -98,6 +99,27 @@ fn listen(report: &Report, region: &Region) {
 fn overwrite(report: &Report, region: &Region) {
     for n in 0..3000 {
         report.put(region, &format!("over-{}", n % 30), n, 1000);
+    }
+}
+
+/// Fills most of a region and overwrites entries here and there, so that no segment dies by itself:
+/// writes have to clean, and maintenance has something to do.
+fn clean(report: &Report, region: &Region) {
+    const LIVE: u64 = 1000;
+    let mut random: u64 = 0x2545_f491_4f6c_dd1d;
+    let key = |n: u64| format!("live-{n}");
+    for n in 0..LIVE {
+        report.put(region, &key(n), n, 1000);
+    }
+    for n in 0..1500 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        report.put(region, &key((random >> 33) % LIVE), n, 1000);
+    }
+    let numbers = region.statistics();
+    assert!(numbers.foreground_cleans > 0, "{numbers:#?}");
+    region.maintain(&MaintainOptions::thorough()).expect("maintain");
+    for n in 0..LIVE {
+        report.destroy(region, &key(n));
     }
 }
 

@@ -1,0 +1,112 @@
+//! Which segments to clean: those that give most for the least copying, and whose remaining
+//! records will stay.
+//!
+//! Cost-benefit (Rosenblum and Ousterhout, "The design and implementation of a log-structured file
+//! system", 1992): with u the part of a segment that lives, cleaning it reads and writes u and
+//! gains 1 - u; records that have not changed for long will not change soon, so room among them is
+//! worth more. The order is that of (1 - u) * age / (1 + u). Age is counted in segments taken since
+//! (`births`): there is no clock in it.
+//!
+//! Everything here is read from hints. A wrong one costs work, never data.
+
+use crate::heap::Log;
+use crate::layout::word::{SegmentState, SegmentWord};
+use crate::sync::{Acquire, Relaxed};
+
+/// A segment to be cleaned, in the state in which it was chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Victim {
+    pub(crate) segment: u32,
+    pub(crate) word: SegmentWord,
+    claimed: bool,
+    score: f64,
+}
+
+/// The best victims, best first: at most `count`, each of which gains at least `worth` bytes.
+/// Those that another cleaner works on come last: it may be stopped. None if all of them together
+/// would not empty a single segment. `tried` are left out.
+pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<Victim> {
+    let size = log.segment_bytes() as u64;
+    let now = log.words().births.load(Relaxed);
+    let mut chosen: Vec<Victim> = Vec::with_capacity(count + 1);
+    let mut gain = room_in_open(log);
+    for segment in 0..log.segments() {
+        let word = log.state(segment);
+        let Some(header) = log.header(segment).filter(|_| is_candidate(log, segment, word)) else {
+            continue;
+        };
+        let committed = log.committed(segment) as u64;
+        let dead = header.dead.load(Acquire).min(committed);
+        let mine = gain_of(dead, size - committed, size);
+        if mine == 0 || mine < worth {
+            continue;
+        }
+        gain += mine;
+        if tried.contains(&segment) {
+            continue;
+        }
+        let live = committed - dead;
+        let age = now.saturating_sub(header.birth.load(Relaxed)) + 1;
+        let score = (size - live) as f64 * age as f64 / (size + live) as f64;
+        let claimed = header.cleaner.load(Relaxed) != 0;
+        let victim = Victim { segment, word, claimed, score };
+        let at = chosen.partition_point(|other| !victim.is_better_than(other));
+        if at < count {
+            chosen.insert(at, victim);
+            chosen.truncate(count);
+        }
+    }
+    if gain < size {
+        chosen.clear();
+    }
+    chosen
+}
+
+impl Victim {
+    fn is_better_than(&self, other: &Self) -> bool {
+        (other.claimed, self.score) > (self.claimed, other.score)
+    }
+}
+
+/// Full, and no part of a run: runs are freed as a whole when their record is dead.
+fn is_candidate(log: &Log, segment: u32, word: SegmentWord) -> bool {
+    word.state() == Some(SegmentState::Sealed)
+        && log.header(segment).is_some_and(|header| header.run.load(Relaxed) == 0)
+}
+
+/// What copying the rest of a segment gains. An unused tail counts only if it is half of the
+/// segment: then copies of two such rests fit into one segment. Of a smaller one nobody knows
+/// whether another record fits into it; it might be there again after every cleaning.
+fn gain_of(dead: u64, tail: u64, size: u64) -> u64 {
+    if tail >= size / 2 { dead + tail } else { dead }
+}
+
+/// Room in what earlier cleaners have left open.
+fn room_in_open(log: &Log) -> u64 {
+    let size = log.segment_bytes() as u64;
+    let open = |segment: &u32| {
+        log.state(*segment).state() == Some(SegmentState::Open) && log.class(*segment) == 1
+    };
+    (0..log.segments()).filter(open).map(|segment| size - log.committed(segment) as u64).sum()
+}
+
+#[cfg(all(test, not(vug_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_tail_gains_nothing() {
+        assert_eq!(gain_of(0, 100, 1000), 0);
+        assert_eq!(gain_of(50, 100, 1000), 50);
+        assert_eq!(gain_of(0, 500, 1000), 500);
+    }
+
+    #[test]
+    fn claimed_ones_come_last() {
+        let victim = |claimed, score| Victim { segment: 0, word: SegmentWord(0), claimed, score };
+        assert!(victim(false, 1.0).is_better_than(&victim(true, 9.0)));
+        assert!(victim(false, 2.0).is_better_than(&victim(false, 1.0)));
+        assert!(!victim(true, 2.0).is_better_than(&victim(true, 2.0)));
+        assert!(!victim(true, 9.0).is_better_than(&victim(false, 1.0)));
+    }
+}

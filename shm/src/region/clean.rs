@@ -1,0 +1,308 @@
+//! Cleaning: what still lives in a mostly dead segment is copied elsewhere, and the segment becomes
+//! free as a whole.
+//!
+//! Any thread may clean, alone or beside others, also the same segment: each record is moved by one
+//! CAS of its slot, which one cleaner wins. Nobody waits for a cleaner. `SegmentHeader::cleaner`
+//! only keeps cleaners apart; a segment whose cleaner is stopped is cleaned by the next one.
+//!
+//! # Moving a record, and what a death leaves
+//!
+//! Under a hazard on the victim, which was sealed after the hazard was visible. The record is
+//! neither dead nor of a running destroy, and a slot refers to it: found by its location, so that
+//! no key is compared. To recovery a move is a replacement that nobody announces.
+//!
+//! | step | killed after it | recovery |
+//! |---|---|---|
+//! | 1 `intent.slot` = 0, `announce` = 0 | nothing happened | clears them |
+//! | 2 the record is marked published | true already | - |
+//! | 3 copy written, `intent.record` set | bytes beyond `committed` | nothing to do |
+//! | 4 `committed` covers the copy | copy unpublished | marks it abandoned |
+//! | 5 `old`, `new`, then `slot` set | copy unpublished | slot != new: marks it abandoned |
+//! | 6 slot CAS | the copy is the entry | marks the old record dead |
+//! | 7 old record marked dead (CAS failed: copy abandoned) | done | finds the marks |
+//! | 8 `intent.record` = 0, `intent.slot` = 0 | done | - |
+//! | 9 cold segment left open | done | before it: sealed |
+//!
+//! * The copy has the same version, so a compare-and-swap, an event, or another node cannot tell
+//!   that the record was moved. The CAS starts from the exact word that refers to it; only a
+//!   change of the frequency bits is tried again, any other means that the entry changed.
+//! * No ABA: the hazard keeps the location from meaning another record.
+//! * A record that is neither dead nor in the index belongs to a running write, or to somebody who
+//!   has not marked it yet. It is left alone and keeps its segment.
+//! * The writer of a moved record may not have announced it yet. `intent.record` of every thread
+//!   protects its segment in the reclaim scan, so the location that will be announced still names
+//!   the record. If the writer is dead, recovery finds another location in the slot and, if the
+//!   cleaner was stopped before step 7, no dead mark: the mark of step 2 tells that the record was
+//!   in the index.
+//! * Tombstones of local regions are never moved: the thread that destroys takes exactly that word
+//!   out of the slot.
+//!
+//! A write that has to make room cleans before it has appended anything, so its intent is free for
+//! this; it gets it back as it was.
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::heap::append::Author;
+use crate::heap::record::Record;
+use crate::heap::victim::{self, Victim};
+use crate::layout::thread::ThreadDescriptor;
+use crate::layout::word::{Location, SlotRef, SlotWord};
+use crate::reclaim::{self, abandon, retire};
+use crate::region::Kind;
+use crate::region::mapped::Mapped;
+use crate::region::thread::Context;
+use crate::sync::{AtomicU64, Relaxed, Release, SeqCst};
+use crate::table::locate::locate;
+
+/// Victims per look at all segments.
+const BATCH: usize = 4;
+
+/// When cleaning may stop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// More than this many segments are free.
+    pub(crate) free: u32,
+    /// A segment is not cleaned for less than this.
+    pub(crate) worth: u64,
+    /// So many bytes were copied.
+    pub(crate) bytes: u64,
+}
+
+/// What a cleaning did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cleaned {
+    /// Victims of which nothing lives any more.
+    pub(crate) segments: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Segments that became free.
+    pub(crate) freed: u64,
+}
+
+/// What became of one record.
+enum Moved {
+    /// Dead: it was already, or its copy took its place.
+    Dead { bytes: u64 },
+    /// It stays for now.
+    Left,
+    /// There is no room for its copy.
+    NoRoom,
+}
+
+/// A cleaning thread.
+struct Cleaner<'m> {
+    region: &'m Mapped,
+    thread: &'m ThreadDescriptor,
+    context: &'m Context,
+}
+
+impl Author for Cleaner<'_> {
+    fn thread(&self) -> u32 {
+        self.context.index
+    }
+
+    fn announce(&self, location: Location) {
+        self.thread.intent.record.store(location.0 + 1, Release);
+    }
+
+    fn reclaim(&self, _all: bool) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn make_room(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn may_use_reserve(&self) -> bool {
+        false
+    }
+}
+
+impl Mapped {
+    /// Cleans until `goal` is reached or nothing is left to gain. The calling thread has no record
+    /// of its own that is not finished; its first hazard and the rest of its intent stay.
+    pub(crate) fn clean(&self, context: &Context, goal: Goal) -> Result<Cleaned> {
+        let thread = self.descriptor(context);
+        let announce = thread.intent.announce.load(Relaxed);
+        thread.intent.slot.store(0, Release);
+        thread.intent.announce.store(0, Release);
+        let cleaner = Cleaner { region: self, thread, context };
+        let mut done = Cleaned::default();
+        let result = cleaner.run(goal, &mut done);
+        self.appender.release_cold(&self.log);
+        thread.intent.record.store(0, Release);
+        thread.intent.announce.store(announce, Release);
+        let words = self.words();
+        words.segments_cleaned.fetch_add(done.segments, Relaxed);
+        words.records_moved.fetch_add(done.records, Relaxed);
+        words.bytes_moved.fetch_add(done.bytes, Relaxed);
+        result.map(|()| done)
+    }
+
+    /// Cleans for a write that finds no more than the reserve.
+    pub(crate) fn clean_for_write(&self, context: &Context) -> Result<bool> {
+        let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX };
+        let done = self.clean(context, goal)?;
+        if done.records > 0 {
+            self.words().foreground_cleans.fetch_add(1, Relaxed);
+        }
+        Ok(done.freed > 0)
+    }
+
+    /// The slot that refers to a record; see [`locate`].
+    fn slot_of(
+        &self,
+        hash: u32,
+        location: Location,
+    ) -> Result<Option<(&AtomicU64, SlotRef, SlotWord)>> {
+        let found = locate(&self.buckets, self.primaries, hash, location)
+            .map_err(|_| self.damaged_bucket(self.primary(u64::from(hash))))?;
+        Ok(found
+            .map(|(place, word)| (&self.buckets[place.bucket()].slots[place.slot()], place, word)))
+    }
+}
+
+impl<'m> Cleaner<'m> {
+    fn run(&self, goal: Goal, done: &mut Cleaned) -> Result<()> {
+        let log = &self.region.log;
+        let mut tried: Vec<u32> = Vec::new();
+        while !log.has_free(goal.free) {
+            let victims = victim::choose(log, BATCH, goal.worth, &tried);
+            if victims.is_empty() {
+                return Ok(());
+            }
+            for victim in victims {
+                tried.push(victim.segment);
+                if !self.clean_segment(victim, done)? {
+                    return Ok(());
+                }
+                if log.has_free(goal.free) || done.bytes >= goal.bytes {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what lives in one segment and frees it. False: there is no room to go on.
+    fn clean_segment(&self, victim: Victim, done: &mut Cleaned) -> Result<bool> {
+        let region = self.region;
+        let log = &region.log;
+        let (segment, mine) = (victim.segment, region.hazard(self.context, 1));
+        mine.announce(segment);
+        let header = log.header(segment);
+        let (Some(header), true) = (header, log.state(segment) == victim.word) else {
+            mine.clear();
+            return Ok(true);
+        };
+        header.cleaner.store(u64::from(self.context.index), Relaxed);
+        crash::point("clean.claimed");
+        let (mut all_dead, mut has_room, mut failed) = (true, true, None);
+        // SAFETY: the hazard was announced before the state was read as sealed.
+        let walked = unsafe {
+            log.walk(segment, |location, record| {
+                match self.move_record(location, &record) {
+                    Ok(Moved::Dead { bytes }) => {
+                        done.bytes += bytes;
+                        done.records += u64::from(bytes > 0);
+                    }
+                    Ok(Moved::Left) => all_dead = false,
+                    Ok(Moved::NoRoom) => has_room = false,
+                    Err(error) => failed = Some(error),
+                }
+                has_room && failed.is_none()
+            })
+        };
+        header.cleaner.store(0, Relaxed);
+        mine.clear();
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        // A damaged segment is left alone; the audit tells about it.
+        if has_room && all_dead && walked.is_ok() {
+            done.segments += 1;
+            reclaim::quarantine(log, segment, mine, true)?;
+        }
+        done.freed += u64::from(reclaim::collect(log, region.protectors(), mine, false)?);
+        Ok(has_room)
+    }
+
+    /// Steps 1 to 8 for one record of the victim.
+    fn move_record(&self, location: Location, record: &Record<'m>) -> Result<Moved> {
+        let region = self.region;
+        if record.is_dead() {
+            return Ok(Moved::Dead { bytes: 0 });
+        }
+        let head = record.head();
+        if head.kind == Kind::Tombstone as u8 && !region.is_distributed() {
+            return Ok(Moved::Left);
+        }
+        let Some((slot, place, word)) = region.slot_of(head.hash, location)? else {
+            return Ok(Moved::Left);
+        };
+        record.mark_published();
+        crash::point("clean.marked");
+        let copy = match region.appender.append_copy(&region.log, self, record) {
+            Ok(Some(copy)) => copy,
+            Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),
+            Err(error) => return Err(error),
+        };
+        let moved = self.swap(slot, place, word, location, copy);
+        if moved {
+            retire(&region.log, location, record);
+            crash::point("clean.retired");
+        } else {
+            self.abandon_copy(copy);
+        }
+        self.thread.intent.record.store(0, Release);
+        crash::point("clean.cleared");
+        self.thread.intent.slot.store(0, Release);
+        // If the CAS failed the entry changed; who changed it marks the record.
+        let bytes = record.len() as u64;
+        Ok(if moved { Moved::Dead { bytes } } else { Moved::Left })
+    }
+
+    /// Steps 5 and 6. False: the entry changed.
+    fn swap(
+        &self,
+        slot: &AtomicU64,
+        place: SlotRef,
+        mut word: SlotWord,
+        from: Location,
+        to: Location,
+    ) -> bool {
+        let intent = &self.thread.intent;
+        loop {
+            let new = word.moved_to(to);
+            intent.slot.store(0, Release);
+            intent.old.store(word.0, Release);
+            intent.new.store(new.0, Release);
+            intent.slot.store(place.to_word(), Release);
+            crash::point("clean.intended");
+            match slot.compare_exchange(word.0, new.0, SeqCst, SeqCst) {
+                Ok(_) => {
+                    crash::point("clean.moved");
+                    return true;
+                }
+                Err(now) if is_of(SlotWord(now), from) => word = SlotWord(now),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Marks a copy that did not get its slot.
+    fn abandon_copy(&self, copy: Location) {
+        let log = &self.region.log;
+        // SAFETY: no other thread marks a record that was never published, and while it is not
+        // marked its segment is not reused; afterwards the intent protects it.
+        if let Ok(record) = unsafe { Record::read(log, copy) } {
+            abandon(log, copy, &record);
+        }
+        crash::point("clean.abandoned");
+    }
+}
+
+/// Whether a word still refers to a record: then only its frequency changed.
+fn is_of(word: SlotWord, location: Location) -> bool {
+    !word.is_empty() && word.location() == location
+}

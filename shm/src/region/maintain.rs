@@ -1,0 +1,97 @@
+//! Upkeep: what any member may do beside its work, so that writes need not do it.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::recover::Recovery;
+use crate::region::Region;
+use crate::region::clean::Goal;
+use crate::region::mapped::Mapped;
+
+/// A segment is not cleaned in the background for less than this part of its bytes.
+const WORTH: u64 = 8;
+
+/// How much one [`Region::maintain`](crate::Region::maintain) does.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct MaintainOptions {
+    /// Bytes of records that may be copied; a segment that was begun is finished. Default 64 MiB.
+    pub copy_bytes: u64,
+    /// Clean every segment of which an eighth is dead, not only until enough are free. Default
+    /// false.
+    pub compact: bool,
+}
+
+impl Default for MaintainOptions {
+    fn default() -> Self {
+        Self { copy_bytes: 64 << 20, compact: false }
+    }
+}
+
+impl MaintainOptions {
+    /// Everything that is worth it, without a limit.
+    pub fn thorough() -> Self {
+        Self { copy_bytes: u64::MAX, compact: true }
+    }
+}
+
+/// What a call of [`Region::maintain`](crate::Region::maintain) did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maintenance {
+    /// For dead members.
+    pub recovery: Recovery,
+    /// Segments emptied by copying what lived in them.
+    pub segments_cleaned: u64,
+    /// Records copied by that.
+    pub records_moved: u64,
+    /// Bytes of these.
+    pub bytes_moved: u64,
+    /// Segments that became free.
+    pub segments_freed: u64,
+}
+
+impl Maintenance {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.recovery.add(other.recovery);
+        self.segments_cleaned += other.segments_cleaned;
+        self.records_moved += other.records_moved;
+        self.bytes_moved += other.bytes_moved;
+        self.segments_freed += other.segments_freed;
+    }
+}
+
+impl Region {
+    /// Does what writes would have to do sooner or later: recovers dead members, frees dead
+    /// segments, and copies what lives in mostly dead ones until there is room to spare. Any
+    /// member may call it at any time, several at once too; nobody waits for it. Processes that
+    /// call it now and then keep this work out of the writes of all.
+    ///
+    /// # Errors
+    /// `Damaged`, `TooManyThreads`, `ForkedChild`.
+    pub fn maintain(&self, options: &MaintainOptions) -> Result<Maintenance> {
+        self.mapped.maintain(options)
+    }
+}
+
+impl Mapped {
+    fn maintain(self: &Arc<Self>, options: &MaintainOptions) -> Result<Maintenance> {
+        let recovery = crate::recover::recover_all(self)?;
+        let context = self.context()?;
+        let mut done = Maintenance { recovery, ..Maintenance::default() };
+        for all in [false, true] {
+            done.segments_freed += self.reclaim(&context, all)?;
+        }
+        let goal = Goal {
+            free: if options.compact { u32::MAX - 1 } else { self.log.high_mark() },
+            worth: self.log.segment_bytes() as u64 / WORTH,
+            bytes: options.copy_bytes,
+        };
+        let cleaned = self.clean(&context, goal)?;
+        done.segments_cleaned = cleaned.segments;
+        done.records_moved = cleaned.records;
+        done.bytes_moved = cleaned.bytes;
+        done.segments_freed += cleaned.freed;
+        Ok(done)
+    }
+}

@@ -1,0 +1,91 @@
+//! Regions whose memory is nearly full of live entries are overwritten without end.
+
+use std::collections::HashMap;
+
+use vug::{Node, Region};
+
+fn home() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("a directory")
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % limit
+    }
+}
+
+const VALUE: usize = 200;
+/// Header, key of 8 bytes, value.
+const RECORD: u64 = 32 + 8 + VALUE as u64;
+
+fn value(tag: u64) -> [u8; VALUE] {
+    let mut value = [tag as u8; VALUE];
+    value[..8].copy_from_slice(&tag.to_le_bytes());
+    value
+}
+
+/// Entries whose records take `percent` of the memory for records.
+fn entries(region: &Region, percent: u64) -> u64 {
+    let numbers = region.statistics();
+    let segments = u64::from(numbers.segments_total - numbers.segments_index);
+    segments * (numbers.segment_bytes / RECORD) * percent / 100
+}
+
+fn audit(region: &Region) {
+    let report = vug::check::check_file(region.path()).expect("the file can be checked");
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
+/// Fills a region to `percent` and overwrites random entries; `writes` times its memory.
+fn overwrite(percent: u64, times: u64) {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region =
+        node.region("r").max_bytes(16 << 20).segment_bytes(64 << 10).create().expect("create");
+    let count = entries(&region, percent);
+    let mut model = HashMap::new();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for n in 0..count {
+        region.put(&n.to_le_bytes(), &value(n)).expect("fill");
+        model.insert(n, n);
+    }
+    let writes = times * (16 << 20) / RECORD;
+    let start = std::time::Instant::now();
+    for n in 0..writes {
+        let key = random.below(count);
+        let put = region.put(&key.to_le_bytes(), &value(n));
+        put.unwrap_or_else(|error| panic!("write {n}: {error}: {:#?}", region.statistics()));
+        model.insert(key, n);
+    }
+    let rate = writes as f64 / start.elapsed().as_secs_f64();
+    let numbers = region.statistics();
+    println!(
+        "{percent} %: {:.2} M writes/s, {} segments cleaned, {:.2} bytes copied per byte written, \
+         {:.4} of the writes cleaned",
+        rate / 1e6,
+        numbers.segments_cleaned,
+        numbers.bytes_moved as f64 / (writes * RECORD) as f64,
+        numbers.foreground_cleans as f64 / writes as f64,
+    );
+    for (key, tag) in &model {
+        let found = region.get(&key.to_le_bytes()).expect("get").expect("there");
+        assert_eq!(*found, value(*tag), "key {key}");
+    }
+    assert_eq!(region.len().expect("len"), count);
+    if percent > 40 {
+        assert!(numbers.records_moved > 0, "{numbers:#?}");
+    }
+    audit(&region);
+}
+
+#[test]
+fn a_region_is_overwritten_for_ever() {
+    for percent in [10, 50, 80, 90] {
+        overwrite(percent, 10);
+    }
+}
