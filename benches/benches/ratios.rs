@@ -6,10 +6,9 @@
 //! slower or faster does so for all. Printed are medians over the rounds. `2 processes` is the sum
 //! of both processes' rates over the rate of one, with both at work on the same region.
 
-use std::hint::black_box;
 use std::time::Instant;
 use vug_bench::{
-    Distribution, Flat, InProcess, Load, SecondProcess, Shared, Store, Work, sequence,
+    Distribution, Flat, InProcess, Load, Peer, SecondProcess, Shared, Store, Vug, Work, sequence,
     serve_if_asked,
 };
 
@@ -21,7 +20,7 @@ struct Plan {
 }
 
 fn main() {
-    if serve_if_asked() {
+    if serve_if_asked(&[&Vug]) {
         return;
     }
     let plan = match plan(std::env::args().skip(1)) {
@@ -70,6 +69,7 @@ struct Stores {
     shared: Shared,
     map: InProcess,
     flat: Flat,
+    second: SecondProcess,
 }
 
 /// What one line of the table measures.
@@ -80,20 +80,19 @@ struct Line {
 }
 
 fn compare(load: Load, plan: &Plan) {
-    let stores = Stores {
-        load,
-        shared: Shared::create(load),
-        map: InProcess::default(),
-        flat: Flat::new(load),
-    };
-    stores.shared.fill(load);
-    stores.map.fill(load);
-    stores.flat.fill(load);
+    let shared = Shared::create(load);
+    let second = SecondProcess::start(Vug.name(), shared.home(), load);
+    let second = second.unwrap_or_else(|why| panic!("{why}"));
+    let (map, flat) = (InProcess::default(), Flat::new(load));
+    let mut stores = Stores { load, shared, map, flat, second };
+    for store in [&stores.shared as &dyn Store, &stores.map, &stores.flat] {
+        store.fill(load).expect("room for the load");
+    }
     let lines = [
-        ("get uniform", Work::Get, Distribution::Uniform),
+        ("get uniform", Work::Get, Distribution::Laps),
         ("get zipf", Work::Get, Distribution::Zipf),
-        ("miss", Work::Miss, Distribution::Uniform),
-        ("put uniform", Work::Put, Distribution::Uniform),
+        ("miss", Work::Miss, Distribution::Laps),
+        ("put uniform", Work::Put, Distribution::Laps),
     ];
     for (name, work, distribution) in lines {
         stores.line(name, Line { work, distribution }, plan);
@@ -101,7 +100,7 @@ fn compare(load: Load, plan: &Plan) {
 }
 
 impl Stores {
-    fn line(&self, name: &str, line: Line, plan: &Plan) {
+    fn line(&mut self, name: &str, line: Line, plan: &Plan) {
         let requests = sequence(line.distribution, self.load.entries, 1);
         let mut at = 0;
         let mut times = [const { Vec::new() }; 3];
@@ -134,19 +133,17 @@ impl Stores {
     fn time(&self, store: &impl Store, work: Work, requests: &[u32]) -> f64 {
         let mut value = vec![1; self.load.value_len];
         let start = Instant::now();
-        for &n in requests {
-            black_box(work.step(store, self.load, n, &mut value));
-        }
+        store.run(work, self.load, requests, &mut value).expect("room");
         start.elapsed().as_nanos() as f64 / requests.len() as f64
     }
 
     /// The rate of two processes over that of one, one after the other.
-    fn two_over_one(&self, line: Line, requests: &[u32]) -> f64 {
+    fn two_over_one(&mut self, line: Line, requests: &[u32]) -> f64 {
         let one = 1.0 / self.time(&self.shared, line.work, requests);
-        let home = self.shared.home();
-        let second = SecondProcess::start(home, self.load, line.work, line.distribution);
+        let begun = self.second.work(line.work, line.distribution);
+        begun.unwrap_or_else(|why| panic!("{why}"));
         let mine = 1.0 / self.time(&self.shared, line.work, requests);
-        let theirs = second.stop();
+        let theirs = self.second.pause().unwrap_or_else(|why| panic!("{why}"));
         (mine + theirs) / one
     }
 }

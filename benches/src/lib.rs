@@ -1,15 +1,27 @@
-//! What the benchmarks share: workloads, the stores that are compared, and a second process.
+//! What the benchmarks share: workloads, the stores that are compared, a second process, and the
+//! goals.
 //!
 //! Every store holds the same entries: keys of 16 bytes, values of one length. An operation copies
 //! the value into or out of a buffer of the caller, in every store alike, so that the raw copy of
 //! the same bytes is a lower bound and an in-process map is the fair opponent.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod chase;
+pub mod goals;
+#[expect(unsafe_code, reason = "a control that uses the mutexes of the C library")]
+mod locked;
+#[expect(unsafe_code, reason = "a view of mapped memory as words")]
+mod mapping;
+mod peer;
 mod second;
 mod store;
 mod workload;
 
-pub use second::{SecondProcess, Work, serve_if_asked};
-pub use store::{Flat, InProcess, Shared, Store};
-pub use workload::{Distribution, KEY_LEN, Load, key, sequence};
+pub use chase::PointerChase;
+pub use locked::RobustMutex;
+pub use mapping::{scratch, scratch_prefix, sweep};
+pub use peer::Peer;
+pub use second::{SecondProcess, pin_to, serve_if_asked};
+pub use store::{Flat, InProcess, Shared, Store, Vug};
+pub use workload::{Distribution, KEY_LEN, Load, Requests, Work, key, sequence};

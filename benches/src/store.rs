@@ -1,9 +1,12 @@
 //! The stores that are compared.
 
-use crate::workload::{KEY_LEN, Load, key, mix};
+use crate::mapping::scratch;
+use crate::peer::Peer;
+use crate::workload::{KEY_LEN, Load, Work, key, mix};
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::hint::black_box;
 use std::path::Path;
 use tempfile::TempDir;
 use vug::{Node, Region};
@@ -17,15 +20,86 @@ pub trait Store {
     fn get(&self, n: u32, value: &mut [u8]) -> bool;
 
     /// Stores a copy of `value` as entry `n`.
-    fn put(&self, n: u32, value: &[u8]);
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn put(&self, n: u32, value: &[u8]) -> Result<(), String>;
+
+    /// Where other processes find it; none if they cannot.
+    fn place(&self) -> Option<&Path> {
+        None
+    }
 
     /// Stores all entries of a load.
-    fn fill(&self, load: Load) {
+    ///
+    /// # Errors
+    /// The first of [`Store::put`].
+    fn fill(&self, load: Load) -> Result<(), String> {
         let mut value = vec![0; load.value_len];
         for n in 0..load.entries {
             value[..4].copy_from_slice(&n.to_le_bytes());
-            self.put(n, &value);
+            self.put(n, &value)?;
         }
+        Ok(())
+    }
+
+    /// Does one operation after the other. A method, so that the loop is compiled for each store
+    /// and calls nothing through a pointer.
+    ///
+    /// # Errors
+    /// The first of [`Store::put`].
+    fn run(
+        &self,
+        work: Work,
+        load: Load,
+        requests: &[u32],
+        value: &mut [u8],
+    ) -> Result<(), String> {
+        match work {
+            Work::Get => {
+                for &n in requests {
+                    black_box(self.get(n, value));
+                }
+            }
+            Work::Put => {
+                for &n in requests {
+                    self.put(n, black_box(value))?;
+                }
+            }
+            Work::Miss => {
+                for &n in requests {
+                    black_box(self.get(n + load.entries, value));
+                }
+            }
+            Work::Mixed => {
+                for (at, &n) in (0u64..).zip(requests) {
+                    if mix(at ^ u64::from(n)) & 1 == 0 {
+                        black_box(self.get(n, value));
+                    } else {
+                        self.put(n, black_box(value))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes and opens vug regions.
+#[derive(Debug)]
+pub struct Vug;
+
+impl Peer for Vug {
+    fn name(&self) -> &'static str {
+        "vug"
+    }
+
+    fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
+        Ok(Box::new(Shared::create(load)))
+    }
+
+    fn open(&self, place: &Path, _: Load) -> Result<Box<dyn Store>, String> {
+        Ok(Box::new(Shared::open(place)))
     }
 }
 
@@ -45,12 +119,19 @@ impl Shared {
     /// # Panics
     /// When the region cannot be made.
     pub fn create(load: Load) -> Shared {
-        let home = tempfile::Builder::new().prefix("vug-bench-").tempdir_in("/dev/shm");
-        let home = home.expect("/dev/shm takes a directory");
-        let node = Node::open(home.path()).expect("a fresh home directory opens");
         // Header, padding and index take at most 96 bytes an entry.
         let live = load.bytes() + u64::from(load.entries) * 96;
-        let builder = node.region("bench").max_bytes((5 * live).max(64 << 20));
+        Shared::create_with((5 * live).max(64 << 20))
+    }
+
+    /// A new region of a given size.
+    ///
+    /// # Panics
+    /// When the region cannot be made.
+    pub fn create_with(max_bytes: u64) -> Shared {
+        let home = scratch().expect("/dev/shm takes a directory");
+        let node = Node::open(home.path()).expect("a fresh home directory opens");
+        let builder = node.region("bench").max_bytes(max_bytes);
         let region = builder.create().expect("a new region");
         Shared { region, node, home: Some(home) }
     }
@@ -65,6 +146,11 @@ impl Shared {
         Shared { region, node, home: None }
     }
 
+    /// The region itself.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
     /// Where the region is.
     pub fn home(&self) -> &Path {
         self.home.as_ref().map_or(self.node.home(), TempDir::path)
@@ -73,7 +159,7 @@ impl Shared {
 
 impl Store for Shared {
     fn name(&self) -> &'static str {
-        "vug"
+        Vug.name()
     }
 
     fn get(&self, n: u32, value: &mut [u8]) -> bool {
@@ -87,10 +173,12 @@ impl Store for Shared {
         }
     }
 
-    fn put(&self, n: u32, value: &[u8]) {
-        if let Err(error) = self.region.put(&key(n), value) {
-            panic!("put: {error}");
-        }
+    fn put(&self, n: u32, value: &[u8]) -> Result<(), String> {
+        self.region.put(&key(n), value).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn place(&self) -> Option<&Path> {
+        Some(self.home())
     }
 }
 
@@ -116,8 +204,9 @@ impl Store for InProcess {
         found.is_some()
     }
 
-    fn put(&self, n: u32, value: &[u8]) {
+    fn put(&self, n: u32, value: &[u8]) -> Result<(), String> {
         self.map.pin().insert(key(n), value.into());
+        Ok(())
     }
 }
 
@@ -148,9 +237,10 @@ impl Store for Flat {
         stored.map(|stored| value.copy_from_slice(stored)).is_some()
     }
 
-    fn put(&self, n: u32, value: &[u8]) {
+    fn put(&self, n: u32, value: &[u8]) -> Result<(), String> {
         let start = n as usize * self.value_len;
         self.values.borrow_mut()[start..start + self.value_len].copy_from_slice(value);
+        Ok(())
     }
 }
 

@@ -54,21 +54,73 @@ impl std::fmt::Display for Load {
 }
 
 /// Which entries are asked for how often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Distribution {
-    /// Every entry once per lap, in a random order that is the same in every lap.
+    /// All entries alike, each drawn anew.
     Uniform,
+    /// Every entry once per lap, in a random order that is the same in every lap. Kind to logs:
+    /// what was written together dies together.
+    Laps,
     /// Zipf with exponent 0.99: a few entries get most of the requests. The popular entries are
     /// scattered over the key space.
     Zipf,
 }
 
+impl Distribution {
+    const NAMES: [(Distribution, &str); 3] = [
+        (Distribution::Uniform, "uniform"),
+        (Distribution::Laps, "laps"),
+        (Distribution::Zipf, "zipf"),
+    ];
+}
+
 impl std::fmt::Display for Distribution {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Distribution::Uniform => "uniform",
-            Distribution::Zipf => "zipf",
-        })
+        let found = Distribution::NAMES.iter().find(|(one, _)| one == self);
+        f.write_str(found.map_or("", |(_, name)| name))
+    }
+}
+
+impl std::str::FromStr for Distribution {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Distribution, String> {
+        let found = Distribution::NAMES.iter().find(|(_, name)| *name == text);
+        found.map(|(one, _)| *one).ok_or_else(|| format!("unknown distribution {text}"))
+    }
+}
+
+/// What is done with the entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Reads entries that are there.
+    Get,
+    /// Overwrites entries.
+    Put,
+    /// Asks for entries that are not there.
+    Miss,
+    /// Reads or overwrites, each half of the time at random: YCSB's workload A.
+    Mixed,
+}
+
+impl Work {
+    const NAMES: [(Work, &str); 4] =
+        [(Work::Get, "get"), (Work::Put, "put"), (Work::Miss, "miss"), (Work::Mixed, "mixed")];
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let found = Work::NAMES.iter().find(|(work, _)| work == self);
+        f.write_str(found.map_or("", |(_, name)| name))
+    }
+}
+
+impl std::str::FromStr for Work {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Work, String> {
+        let found = Work::NAMES.iter().find(|(_, name)| *name == text);
+        found.map(|(work, _)| *work).ok_or_else(|| format!("unknown work {text}"))
     }
 }
 
@@ -80,17 +132,58 @@ pub fn key(n: u32) -> [u8; KEY_LEN] {
     key
 }
 
-/// Numbers of entries in the order of the requests. Uniform: one lap over all entries. Zipf: one
-/// million requests.
+/// Numbers of entries in the order of the requests: one lap, or as many draws as there are entries,
+/// of zipf a million.
 pub fn sequence(distribution: Distribution, entries: u32, seed: u64) -> Vec<u32> {
     let mut random = Random(seed);
+    if distribution == Distribution::Uniform {
+        return (0..entries).map(|_| random.below(u64::from(entries)) as u32).collect();
+    }
     let mut order: Vec<u32> = (0..entries).collect();
     for last in (1..order.len()).rev() {
         order.swap(last, random.below(last as u64 + 1) as usize);
     }
     match distribution {
-        Distribution::Uniform => order,
         Distribution::Zipf => zipf(&order, 1_000_000, &mut random),
+        _ => order,
+    }
+}
+
+/// Requests without end.
+#[derive(Debug)]
+pub struct Requests {
+    entries: u32,
+    random: Random,
+    /// Repeated for ever; empty if each request is drawn anew.
+    lap: Vec<u32>,
+    at: usize,
+    batch: [u32; Requests::BATCH],
+}
+
+impl Requests {
+    /// How many come at once.
+    pub const BATCH: usize = 256;
+
+    /// Requests for a load; other seeds give others.
+    pub fn new(distribution: Distribution, load: Load, seed: u64) -> Requests {
+        let lap = match distribution {
+            Distribution::Uniform => Vec::new(),
+            _ => sequence(distribution, load.entries, seed),
+        };
+        let batch = [0; Requests::BATCH];
+        Requests { entries: load.entries, random: Random(mix(seed)), lap, at: 0, batch }
+    }
+
+    /// The next ones.
+    pub fn next_batch(&mut self) -> &[u32] {
+        if self.lap.is_empty() {
+            self.batch.fill_with(|| self.random.below(u64::from(self.entries)) as u32);
+            return &self.batch;
+        }
+        let start = self.at;
+        let end = (start + Requests::BATCH).min(self.lap.len());
+        self.at = if end == self.lap.len() { 0 } else { end };
+        &self.lap[start..end]
     }
 }
 
@@ -143,11 +236,11 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn a_uniform_lap_visits_every_entry_once() {
-        let lap = sequence(Distribution::Uniform, 1000, 1);
+    fn a_lap_visits_every_entry_once() {
+        let lap = sequence(Distribution::Laps, 1000, 1);
         assert_eq!(lap.len(), 1000);
         assert_eq!(lap.iter().collect::<HashSet<_>>().len(), 1000);
-        assert_ne!(lap, sequence(Distribution::Uniform, 1000, 2));
+        assert_ne!(lap, sequence(Distribution::Laps, 1000, 2));
     }
 
     #[test]
@@ -161,6 +254,19 @@ mod tests {
         let share = f64::from(counts[0]) / f64::from(total);
         assert!((0.11..0.15).contains(&share), "{share}");
         assert!(counts[..100].iter().sum::<u32>() * 2 > total);
+    }
+
+    #[test]
+    fn requests_repeat_laps_and_draw_anew() {
+        let load = Load { entries: 300, value_len: 8 };
+        let mut laps = Requests::new(Distribution::Laps, load, 1);
+        let first: Vec<u32> = (0..2).flat_map(|_| laps.next_batch().to_vec()).collect();
+        assert_eq!(first, sequence(Distribution::Laps, 300, 1));
+        assert_eq!(laps.next_batch(), &first[..Requests::BATCH]);
+        let mut uniform = Requests::new(Distribution::Uniform, load, 1);
+        let first = uniform.next_batch().to_vec();
+        assert!(first.iter().all(|&n| n < 300));
+        assert_ne!(uniform.next_batch(), first);
     }
 
     #[test]

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("vug-ffi", &["vug"]),
     ("vug-tests", &["vug", "vug-netbridge", "vug-cli", "vug-ffi"]),
     ("vug-bench", &["vug", "vug-netbridge"]),
+    ("vug-compare", &["vug-bench"]),
 ];
 
 /// Dependencies between our packages that are not in the table.

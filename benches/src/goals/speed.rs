@@ -1,0 +1,264 @@
+//! Reads, overwrites and the mix of both, with one process and with two.
+
+use super::table::{Row, digits, markdown, median, spread};
+use super::{Controls, Plan, rate};
+use crate::chase::PointerChase;
+use crate::peer::Peer;
+use crate::second::SecondProcess;
+use crate::store::{InProcess, Store, Vug};
+use crate::workload::{Distribution, Load, Requests, Work};
+
+/// One kind of work, in the order of the table.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    name: &'static str,
+    work: Work,
+    distribution: Distribution,
+}
+
+const fn line(name: &'static str, work: Work, distribution: Distribution) -> Line {
+    Line { name, work, distribution }
+}
+
+const GET: usize = 0;
+const GET_ZIPF: usize = 1;
+const PUT: usize = 2;
+const PUT_ZIPF: usize = 3;
+const MIXED: usize = 4;
+const MISS: usize = 5;
+
+const LINES: [Line; 6] = [
+    line("get, uniform", Work::Get, Distribution::Uniform),
+    line("get, zipf", Work::Get, Distribution::Zipf),
+    line("put replace, uniform", Work::Put, Distribution::Uniform),
+    line("put replace, zipf", Work::Put, Distribution::Zipf),
+    line("YCSB-A, zipf", Work::Mixed, Distribution::Zipf),
+    line("miss, uniform", Work::Miss, Distribution::Uniform),
+];
+
+/// A store under test and its second process.
+struct Contender {
+    store: Box<dyn Store>,
+    second: Option<SecondProcess>,
+    /// One per line.
+    rates: Vec<Rates>,
+}
+
+/// Operations per nanosecond, one number a round.
+#[derive(Debug, Clone, Default)]
+struct Rates {
+    one: Vec<f64>,
+    /// Both processes together.
+    two: Vec<f64>,
+}
+
+impl Rates {
+    fn scaling(&self) -> Vec<f64> {
+        over(&self.two, &self.one)
+    }
+}
+
+/// Round by round.
+fn over(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a / b).collect()
+}
+
+pub(super) fn measure(plan: &Plan, controls: &Controls<'_>) -> Vec<Row> {
+    if !plan.load.fits() {
+        return vec![Row::failed("speed", "", "not enough memory free")];
+    }
+    let mut rows = Vec::new();
+    let mut contenders = Vec::new();
+    let shared: Vec<&dyn Peer> = [&Vug as &dyn Peer, &PointerChase]
+        .into_iter()
+        .chain(controls.peers.iter().copied())
+        .collect();
+    for peer in shared {
+        match Contender::shared(peer, plan) {
+            Ok(contender) => contenders.push(contender),
+            Err(why) => rows.push(Row::failed("speed", peer.name(), &why)),
+        }
+    }
+    match Contender::alone(Box::new(InProcess::default()), plan) {
+        Ok(contender) => contenders.push(contender),
+        Err(why) => rows.push(Row::failed("speed", "papaya", &why)),
+    }
+    for (at, line) in LINES.iter().enumerate() {
+        let mut orders: Vec<Requests> =
+            contenders.iter().map(|_| Requests::new(line.distribution, plan.load, 1)).collect();
+        // The first round, number 0, is not kept.
+        for round in 0..=plan.rounds {
+            for turn in 0..contenders.len() {
+                let which = (turn + round) % contenders.len();
+                let contender = &mut contenders[which];
+                match contender.round(*line, plan, &mut orders[which]) {
+                    Ok(_) if round == 0 => {}
+                    Ok((one, two)) => contender.rates[at].keep(one, two),
+                    Err(why) => {
+                        let name = contender.store.name();
+                        eprintln!("{name}, {}, round {round}: {why}", line.name);
+                        contender.rates[at] = Rates::default();
+                    }
+                }
+            }
+        }
+    }
+    print_rates(&contenders);
+    Verdict { contenders: &contenders }.rows(&mut rows);
+    rows
+}
+
+impl Rates {
+    fn keep(&mut self, one: f64, two: Option<f64>) {
+        self.one.push(one);
+        self.two.extend(two);
+    }
+}
+
+impl Contender {
+    fn shared(peer: &dyn Peer, plan: &Plan) -> Result<Contender, String> {
+        let store = peer.create(plan.load)?;
+        let place = store.place().ok_or("has no place")?.to_owned();
+        let mut contender = Contender::alone(store, plan)?;
+        let mut second = SecondProcess::start(peer.name(), &place, plan.load)?;
+        second.work(Work::Put, Distribution::Uniform)?;
+        std::thread::sleep(plan.warm_up);
+        second.pause()?;
+        contender.second = Some(second);
+        Ok(contender)
+    }
+
+    fn alone(store: Box<dyn Store>, plan: &Plan) -> Result<Contender, String> {
+        store.fill(plan.load)?;
+        let mut requests = Requests::new(Distribution::Uniform, plan.load, 1);
+        rate(&*store, Work::Put, &mut requests, plan.load, plan.warm_up)?;
+        Ok(Contender { store, second: None, rates: vec![Rates::default(); LINES.len()] })
+    }
+
+    /// The rate alone, and that of both processes.
+    fn round(
+        &mut self,
+        line: Line,
+        plan: &Plan,
+        requests: &mut Requests,
+    ) -> Result<(f64, Option<f64>), String> {
+        let load: Load = plan.load;
+        let one = rate(&*self.store, line.work, requests, load, plan.slice)?;
+        let Some(second) = &mut self.second else {
+            return Ok((one, None));
+        };
+        second.work(line.work, line.distribution)?;
+        let mine = rate(&*self.store, line.work, requests, load, plan.slice);
+        let theirs = second.pause()?;
+        Ok((one, Some(mine? + theirs)))
+    }
+}
+
+/// All rates: so many million operations a second.
+fn print_rates(contenders: &[Contender]) {
+    let mut lines = vec![vec!["M/s".to_owned()]];
+    lines[0].extend(contenders.iter().map(|contender| contender.store.name().to_owned()));
+    for (at, line) in LINES.iter().enumerate() {
+        for (processes, pick) in [(1, (|r| &r.one) as fn(&Rates) -> &Vec<f64>), (2, |r| &r.two)] {
+            let mut cells = vec![format!("{}, {processes}p", line.name)];
+            cells.extend(contenders.iter().map(|contender| {
+                let millions: Vec<f64> =
+                    pick(&contender.rates[at]).iter().map(|rate| rate * 1000.0).collect();
+                median(&millions).map_or("-".into(), |median| {
+                    format!("{} ({})", digits(median), spread(&millions).replace(" - ", "-"))
+                })
+            }));
+            lines.push(cells);
+        }
+    }
+    println!("\n{}", markdown(&lines));
+}
+
+/// What the rates say about the goals.
+struct Verdict<'c> {
+    contenders: &'c [Contender],
+}
+
+/// Reads by two processes of libshmcache over those of Boost.Interprocess, by the tables of
+/// measurements that this project started from; used only for rows that say `derived`.
+const SHMCACHE_OVER_BOOST: [(usize, f64); 2] = [(GET, 2.64 / 1.86), (GET_ZIPF, 4.87 / 3.26)];
+
+impl Verdict<'_> {
+    fn rates(&self, name: &str, line: usize) -> Option<&Rates> {
+        let found = self.contenders.iter().find(|contender| contender.store.name() == name);
+        found.map(|contender| &contender.rates[line])
+    }
+
+    /// The fastest store that several processes share, but vug and the chase.
+    fn best(&self, line: usize, pick: fn(&Rates) -> &Vec<f64>) -> Option<(&'static str, &[f64])> {
+        let peers = self.contenders.iter().filter(|contender| {
+            let name = contender.store.name();
+            contender.second.is_some() && name != Vug.name() && name != PointerChase.name()
+        });
+        let rated = peers.map(|peer| (peer.store.name(), pick(&peer.rates[line]).as_slice()));
+        rated.max_by(|a, b| median(a.1).unwrap_or(0.0).total_cmp(&median(b.1).unwrap_or(0.0)))
+    }
+
+    fn rows(&self, rows: &mut Vec<Row>) {
+        let Some(vug) = self.contenders.first().filter(|first| first.store.name() == Vug.name())
+        else {
+            return;
+        };
+        for line in [GET, GET_ZIPF, MISS] {
+            let Some(papaya) = self.rates("papaya", line) else { continue };
+            let ratio = over(&vug.rates[line].one, &papaya.one);
+            rows.push(Row::ratio(LINES[line].name, "papaya, in process", 1.0, ratio));
+        }
+        let one: fn(&Rates) -> &Vec<f64> = |rates| &rates.one;
+        let two: fn(&Rates) -> &Vec<f64> = |rates| &rates.two;
+        let against = [
+            (GET, 2, two, 2.0),
+            (GET_ZIPF, 2, two, 2.0),
+            (PUT, 1, one, 2.0),
+            (PUT_ZIPF, 1, one, 2.0),
+            (PUT, 2, two, 2.5),
+            (PUT_ZIPF, 2, two, 2.5),
+            (MIXED, 2, two, 2.5),
+        ];
+        for (line, processes, pick, wanted) in against {
+            let Some((name, rates)) = self.best(line, pick) else { continue };
+            let goal = format!("{}, {processes} proc.", LINES[line].name);
+            let ratio = over(pick(&vug.rates[line]), rates);
+            rows.push(Row::ratio(&goal, &format!("{name} (best peer)"), wanted, ratio));
+        }
+        for (line, factor) in SHMCACHE_OVER_BOOST {
+            let Some(boost) = self.rates("Boost.Interprocess", line) else { continue };
+            let ratio = over(&vug.rates[line].two, &boost.two);
+            let ratio = ratio.iter().map(|ratio| ratio / factor).collect();
+            let goal = format!("{}, 2 proc.", LINES[line].name);
+            let row = Row::ratio(&goal, "libshmcache (derived)", 2.0, ratio);
+            rows.push(row.with(format!("= measured / published {factor:.2} over Boost")));
+        }
+        let Some(chase) = self.rates(PointerChase.name(), GET) else { return };
+        for (line, wanted) in [(GET, 0.9), (GET_ZIPF, 0.9)] {
+            self.scaling(rows, line, wanted, vug, &chase.scaling());
+        }
+        let Some(chase) = self.rates(PointerChase.name(), PUT) else { return };
+        for (line, wanted) in [(PUT, 0.8), (PUT_ZIPF, 0.8)] {
+            self.scaling(rows, line, wanted, vug, &chase.scaling());
+        }
+    }
+
+    fn scaling(
+        &self,
+        rows: &mut Vec<Row>,
+        line: usize,
+        wanted: f64,
+        vug: &Contender,
+        chase: &[f64],
+    ) {
+        let own = vug.rates[line].scaling();
+        let remark = format!(
+            "{} of {}",
+            median(&own).map_or_else(String::new, digits),
+            median(chase).map_or_else(String::new, digits)
+        );
+        let goal = format!("2 over 1, {}", LINES[line].name);
+        rows.push(Row::ratio(&goal, "pointer chase", wanted, over(&own, chase)).with(remark));
+    }
+}
