@@ -93,7 +93,7 @@ fn a_file_of_something_else() {
 }
 
 #[test]
-fn truncated_file() {
+fn case_09_truncated_file() {
     let victim = Victim::new();
     let mut len = victim.bytes.len() - 1;
     while len > 0 {
@@ -164,7 +164,7 @@ fn flipped_bytes_of_the_node_file() {
 }
 
 #[test]
-fn flipped_header_bytes() {
+fn case_09_flipped_header_bytes() {
     let victim = Victim::new();
     for at in 0..HEADER_PAGE {
         let mut bytes = victim.bytes.clone();

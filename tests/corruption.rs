@@ -169,7 +169,7 @@ fn log(home: &Path) -> String {
 }
 
 #[test]
-fn all_operations_survive_any_damage() {
+fn case_09_all_operations_survive_any_damage() {
     let mut cases = std::env::var("VUG_CASES").map_or(0..1500, |text| range(&text));
     let home = TempHome::new();
     for shape in prepare(Some(Path::new(VICTIM)), home.path()) {

@@ -116,22 +116,22 @@ fn is_of_memory(at: &str) -> bool {
 }
 
 #[test]
-fn killed_at_every_point_of_a_write() {
+fn case_01_killed_at_every_point_of_a_write() {
     kill_at_all(1, is_of_writes);
 }
 
 #[test]
-fn killed_at_the_second_pass() {
+fn case_01_killed_at_the_second_pass() {
     kill_at_all(2, |at| is_of_writes(at) || is_of_memory(at));
 }
 
 #[test]
-fn killed_at_the_seventeenth_pass() {
+fn case_01_killed_at_the_seventeenth_pass() {
     kill_at_all(17, |at| is_of_writes(at) || is_of_memory(at));
 }
 
 #[test]
-fn killed_at_every_other_point() {
+fn case_01_killed_at_every_other_point() {
     kill_at_all(1, |at| !is_of_writes(at));
 }
 

@@ -58,7 +58,7 @@ fn explains(error: &Error, place: &str) {
 }
 
 #[test]
-fn no_room_for_a_node() {
+fn case_09_no_room_for_a_node() {
     if !have_root() {
         return;
     }
@@ -72,7 +72,7 @@ fn no_room_for_a_node() {
 }
 
 #[test]
-fn no_room_to_create_a_region() {
+fn case_09_no_room_to_create_a_region() {
     if !have_root() {
         return;
     }
@@ -94,7 +94,7 @@ fn no_room_to_create_a_region() {
 }
 
 #[test]
-fn the_file_system_fills_up_while_writing() {
+fn case_09_the_file_system_fills_up_while_writing() {
     if !have_root() {
         return;
     }

@@ -224,7 +224,7 @@ fn region(nursery: &Nursery, name: &str) -> Region {
 }
 
 #[test]
-fn an_order_explains_every_round() {
+fn case_10_an_order_explains_every_round() {
     let rounds = std::env::var("VUG_ROUNDS").map_or(300, |text| text.parse().expect("a number"));
     let nursery = Nursery::new(VICTIM);
     let points = points(&nursery);

@@ -262,7 +262,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn whoever_is_killed_wherever_nothing_is_lost_or_leaked() {
+fn case_01_nothing_is_lost_or_leaked() {
     let seconds = number("VUG_KILL_SECONDS").map(Duration::from_secs);
     let kills = number("VUG_KILLS").unwrap_or(if seconds.is_some() { u64::MAX } else { 240 });
     let started = Instant::now();

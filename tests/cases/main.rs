@@ -1,13 +1,31 @@
 //! The hardest cases of a shared-memory cache, each a test whose name begins with its number.
 //!
 //! A case shows what has to hold, not how fast it is: figures that belong to a case are benchmarks.
-//! What needs root says `skipped: needs root` elsewhere.
+//! What needs root says `skipped: needs root` elsewhere. Cases that
+//! are files of their own beside this folder have the number in the names of their tests, too.
 //!
 //! | case | what it shows | module |
 //! |---|---|---|
+//! | 1 | killed at every step, survivors go on and nothing is lost | `crash.rs`, `kills.rs` |
+//! | 2 | of two inserters of a key one dies in the middle | `case_02` |
+//! | 3 | who goes on after a long stop changes nothing that is not its own | `case_03` |
+//! | 4 | a guard keeps its bytes and one segment | `case_04` |
+//! | 9 | full file system, truncated and damaged files | `full_disk.rs`, `bad_input.rs`, `corruption.rs` |
+//! | 10 | a miss needs an instant without the key | `histories.rs` |
+//! | 11 | the event ring goes round while producers die | `case_11` |
 //! | 14 | a storm of creators, some of them killed, makes one region | `case_14` |
+//! | 15 | who is stopped at any step holds nobody up | `case_15` |
 
+mod case_02;
+mod case_03;
+mod case_04;
+mod case_11;
 mod case_14;
+mod case_15;
+mod stopped;
+
+/// Processes that are stopped or die in the middle of their work.
+const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 
 /// Worker processes of these tests.
 const WORKER: &str = env!("CARGO_BIN_EXE_worker");

@@ -205,6 +205,13 @@ pub fn main(arguments: &[String]) {
         ("contend", [place, role @ ..]) => {
             contend::run(home, place.parse().expect("a number"), !role.is_empty());
         }
+        ("flood", [region, prefix, count]) => {
+            flood(home, region, prefix, count.parse().expect("a number"));
+        }
+        ("produce", [region, first, count]) => {
+            let [first, count] = [first, count].map(|n| n.parse().expect("a number"));
+            produce(home, region, first, count);
+        }
         ("labour", [slot, first]) => {
             labour::run(home, slot, first.parse().expect("a number"));
         }
@@ -260,6 +267,36 @@ fn churn(home: &Path, slot: &str, start: u64) {
         region.put(shared.as_bytes(), &encode(tag, 300)).expect("put");
         if random >> 60 == 0 {
             region.remove(shared.as_bytes()).expect("remove");
+        }
+    }
+}
+
+/// Tiny entries, until the region is full.
+fn flood(home: &Path, region: &str, prefix: &str, count: u64) {
+    let node = Node::open(home).expect("open");
+    let region = node.region(region).open().expect("open");
+    for n in 0..count {
+        match region.put(format!("{prefix}-{n}").as_bytes(), &encode(n, 8)) {
+            Ok(_) | Err(vug::Error::OutOfSpace { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Changes of a few keys, for whoever follows the region.
+fn produce(home: &Path, region: &str, first: u64, count: u64) {
+    let node = Node::open(home).expect("open");
+    let region = node.region(region).open().expect("open");
+    let mut random = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for tag in first..first + count {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let key = format!("product-{}", (random >> 20) % 40);
+        if random >> 62 == 0 && region.contains_key(key.as_bytes()).expect("token") {
+            Report.destroy(&region, &key);
+        } else {
+            Report.put(&region, &key, tag, 8 + (random >> 40) as usize % 100);
         }
     }
 }
