@@ -66,6 +66,11 @@ pub(crate) enum Command {
     Check(Check),
     /// Finish or undo what dead processes left behind
     Recover,
+    /// Do beforehand what writes would have to do: recover, clean, free memory
+    ///
+    /// A running bridge does a little of it every second. Where writers keep a region nearly full,
+    /// a process that does more of it keeps the delay out of their writes.
+    Maintain(Maintain),
     /// Connect the node to the nodes of other machines
     #[command(subcommand)]
     Bridge(Bridge),
@@ -219,6 +224,18 @@ pub(crate) struct Export {
     /// Name of the key's column in CSV; left out when the values have a field of that name
     #[arg(long, value_name = "COLUMN", default_value = "key")]
     pub(crate) key: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Maintain {
+    /// Region to maintain [default: all]
+    pub(crate) region: Option<String>,
+    /// Go on until interrupted, with this pause, such as 1s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) every: Option<Duration>,
+    /// Clean every segment of which an eighth is dead, not only until enough are free
+    #[arg(long)]
+    pub(crate) thorough: bool,
 }
 
 #[derive(Debug, Args)]

@@ -193,6 +193,15 @@ fn recovering_without_the_dead() {
 }
 
 #[test]
+fn maintaining_what_is_in_order() {
+    let home = Home::with_region("r");
+    let line = home.vug(["maintain", "--format", "jsonl"]).ok();
+    assert!(line.starts_with("{\"members_recovered\":0,\"threads_recovered\":0,"), "{line}");
+    assert_eq!(home.vug(["maintain", "r", "--thorough", "--format", "jsonl"]).ok(), line);
+    home.vug(["maintain", "absent"]).failed(4);
+}
+
+#[test]
 fn tables_of_entries() {
     let home = Home::with_region("r");
     let put = home.vug(["put", "r", "key", "a\nb", "--format", "json"]).ok();

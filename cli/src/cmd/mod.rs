@@ -9,6 +9,7 @@ mod export;
 mod get;
 mod import;
 mod ls;
+mod maintain;
 mod put;
 mod recover;
 mod stat;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Export(args) => export::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Recover => recover::run(&context),
+        Command::Maintain(args) => maintain::run(&context, &args),
         Command::Bridge(args) => bridge::run(&context, args),
         Command::Cert(args) => cert::run(&context, args),
         Command::DemoWorker(args) => demo::work(&context, &args),

@@ -69,6 +69,10 @@ fn of_region(region: &Region) -> Result<Sheet, Failure> {
         ("puts", Cell::Count(figures.puts)),
         ("destroys", Cell::Count(figures.destroys)),
         ("recoveries", Cell::Count(figures.recoveries)),
+        ("segments_cleaned", Cell::Count(figures.segments_cleaned)),
+        ("records_moved", Cell::Count(figures.records_moved)),
+        ("bytes_moved", Cell::Bytes(figures.bytes_moved)),
+        ("foreground_cleans", Cell::Count(figures.foreground_cleans)),
         ("threads", segments(figures.threads)),
         ("pins", segments(figures.pins)),
         (

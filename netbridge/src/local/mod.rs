@@ -19,6 +19,9 @@ use regions::Regions;
 pub(crate) use vug::Error as LibraryError;
 use vug::bridge::Seat;
 
+/// Bytes copied per region and round: the bridge has more urgent things to do.
+const UPKEEP: u64 = 1 << 20;
+
 /// What the hub needs of a node's regions besides the core's store. A clone is the same node.
 pub(crate) trait Home: Store + Clone {
     /// Looks for regions that appeared or vanished since the last time. Costs one system call
@@ -28,8 +31,9 @@ pub(crate) trait Home: Store + Clone {
     fn progress(&self) -> u64;
     /// Files that are no usable region, with the reason.
     fn unusable(&self) -> Vec<(String, String)>;
-    /// Frees what dead members of the node left behind; answers how many there were.
-    fn recover(&self) -> Result<u32, LibraryError>;
+    /// Frees what dead members of the node left behind, and does a little of the upkeep of all
+    /// regions, a few milliseconds at most; answers how many dead members there were.
+    fn maintain(&self) -> Result<u32, LibraryError>;
     /// Announces sleep; look at [`progress`](Self::progress) once more before waiting.
     fn arm(&self);
     /// Takes the announcement back.
@@ -110,8 +114,10 @@ impl Home for LocalStore {
         self.regions.borrow().unusable()
     }
 
-    fn recover(&self) -> Result<u32, LibraryError> {
-        self.node.recover().map(|done| done.members)
+    fn maintain(&self) -> Result<u32, LibraryError> {
+        let mut options = vug::MaintainOptions::default();
+        options.copy_bytes = UPKEEP;
+        self.node.maintain(&options).map(|done| done.recovery.members)
     }
 
     fn arm(&self) {

@@ -22,7 +22,8 @@ use crate::transport::{Event, Link, Transport};
 
 /// Events taken in one turn, so that acknowledgements fold and regions are not forgotten.
 const TURN: usize = 64;
-/// Regions that no bell announced are found, and dead members recovered, this often.
+/// Regions that no bell announced are found, dead members recovered and regions maintained, this
+/// often.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// What the hub is made of.
@@ -124,7 +125,7 @@ impl<H: Home> Hub<H> {
             Woken::Timer => self.tell(Input::Tick),
             Woken::Second => {
                 self.refresh(true);
-                self.recover();
+                self.maintain();
             }
         }
         true
@@ -251,11 +252,11 @@ impl<H: Home> Hub<H> {
         }
     }
 
-    fn recover(&mut self) {
-        match self.parts.store.recover() {
+    fn maintain(&mut self) {
+        match self.parts.store.maintain() {
             Ok(0) => {}
             Ok(members) => tracing::info!(members, "recovered dead members"),
-            Err(error) => self.journal.trouble("dead members cannot be recovered", &error),
+            Err(error) => self.journal.trouble("regions cannot be maintained", &error),
         }
     }
 
