@@ -134,6 +134,7 @@ fn recover_attachment(row: &Attachment) {
         pin.store(0, Release);
     }
     crash::point("recover.pins");
+    row.plain_hazards.store(0, Release);
     row.owner.store(0, Release);
 }
 

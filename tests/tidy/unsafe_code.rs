@@ -11,7 +11,10 @@ const ALLOWED: &[&str] = &[
     "shm/src/layout/region.rs",
     "shm/src/layout/segment.rs",
     "shm/src/layout/thread.rs",
+    // A processor hint.
+    "shm/src/sync/prefetch.rs",
     // System calls.
+    "shm/src/os/barrier.rs",
     "shm/src/os/file.rs",
     "shm/src/os/fork.rs",
     "shm/src/os/futex.rs",
@@ -23,6 +26,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/heap/mod.rs",
     "shm/src/heap/record.rs",
     "shm/src/heap/record/copy.rs",
+    "shm/src/heap/words.rs",
     "shm/src/reclaim/mod.rs",
     "shm/src/recover.rs",
     "shm/src/region/clean.rs",

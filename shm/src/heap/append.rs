@@ -38,7 +38,7 @@ use crate::heap::Log;
 use crate::heap::record::Record;
 use crate::heap::record::copy::Content;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
-use crate::sync::{AtomicU64, Relaxed, Release};
+use crate::sync::{AtomicU64, Relaxed, Release, fence};
 
 /// An active segment of this process.
 #[derive(Debug, Clone, Copy)]
@@ -402,6 +402,8 @@ impl Log {
             header.committed.store(0, Release);
             crash::point("append.reset");
         }
+        // Before any record: whoever copied bytes of it without protection finds the state changed.
+        fence(Release);
         Some(word)
     }
 }

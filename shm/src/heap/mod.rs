@@ -28,6 +28,7 @@ pub(crate) mod record;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing takes several segments yet"))]
 pub(crate) mod run;
 pub(crate) mod victim;
+pub(crate) mod words;
 
 use core::ptr::NonNull;
 use std::fs::File;
@@ -39,6 +40,7 @@ use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::SegmentHeader;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::mapping::{Mapping, Window};
+use crate::sync::prefetch::prefetch;
 use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, lower};
 
 /// The segments of one region as this process sees them.
@@ -140,6 +142,17 @@ impl Log {
     pub(crate) fn segment_start(&self, segment: u32) -> Option<NonNull<u8>> {
         let at = usize::try_from(self.geometry.segment_at(segment)).ok()?;
         self.mapping.at(at, self.segment_bytes())
+    }
+
+    /// Asks for the lines of a record of usual size before it is looked at: behind the header come
+    /// key and value, whose place is known only when the header is there.
+    #[inline(always)]
+    pub(crate) fn prefetch_record(&self, location: Location) {
+        let at = self.geometry.segment_at(location.segment()) as usize + location.offset();
+        let start = self.mapping.base().as_ptr().wrapping_add(at);
+        prefetch(start);
+        prefetch(start.wrapping_add(64));
+        prefetch(start.wrapping_add(120));
     }
 
     /// State word of a segment; `None` for a number out of range.

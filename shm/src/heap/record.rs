@@ -9,17 +9,22 @@
 //! owns the active segment. Bytes of a record are written before its offset is covered by
 //! `committed` (release) or its slot word is published (`SeqCst`), and never again, except `state`
 //! and `access`, which are only accessed atomically. So within that time nothing writes what a
-//! `Record` lends out. A live process that scribbles over the file is outside the guarantee.
+//! `Record` lends out. Records are written in relaxed words ([`words`]), because handles and
+//! read-only processes copy them without protection and look afterwards. A live process that
+//! scribbles over the file is outside the guarantee.
 
 pub(crate) mod copy;
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
+use zerocopy::IntoBytes;
+
 use crate::error::{Error, Result};
-use crate::heap::Log;
+use crate::heap::{Log, words};
 use crate::layout::record::{
-    Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED,
+    EXTENSION_OFFSET, Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD,
+    STATE_OFFSET, STATE_PUBLISHED, padded,
 };
 use crate::layout::word::Location;
 
@@ -32,6 +37,81 @@ pub(crate) struct Head {
     pub(crate) kind: u8,
     value_len: u32,
     key_len: u32,
+}
+
+impl Head {
+    /// Reads the header at `start`; also returns the bytes of extensions.
+    ///
+    /// # Safety
+    /// `start` is 8-aligned and a header lies there, protected as described at the top.
+    #[inline(always)]
+    unsafe fn read(start: NonNull<u8>) -> (Self, u16) {
+        // SAFETY: first word of the header. Atomic, because a walk may meet a record whose writer
+        // still changes the version of its draft.
+        let version = unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.load(Ordering::Relaxed);
+        // SAFETY: byte 8 of the header.
+        let lengths_at = unsafe { start.add(8) };
+        // SAFETY: 16 bytes inside the header, 8-aligned; the caller's protection says that nobody
+        // writes them.
+        let [lengths, rest] = unsafe { lengths_at.cast::<[u64; 2]>().read() };
+        // SAFETY: byte 24 of the same header.
+        let extension_at = unsafe { start.add(EXTENSION_OFFSET) };
+        // SAFETY: as for the lengths; 24 is 2-aligned.
+        let extension_bytes = unsafe { extension_at.cast::<u16>().read() };
+        let head = Self {
+            version,
+            hash: lengths as u32,
+            value_len: (lengths >> 32) as u32,
+            key_len: u32::from(rest as u16) + 1,
+            origin: (rest >> 16) as u16,
+            kind: (rest >> 32) as u8,
+        };
+        (head, extension_bytes)
+    }
+}
+
+/// A record as a guard keeps it: small, because it is moved about before it is looked at, and the
+/// rest is in the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lent<'m> {
+    start: NonNull<u8>,
+    value_at: u32,
+    value_len: u32,
+    _log: core::marker::PhantomData<&'m Log>,
+}
+
+impl<'m> Lent<'m> {
+    #[inline]
+    pub(crate) fn value(&self) -> &'m [u8] {
+        // SAFETY: `Record::read` checked that the value ends inside the segment.
+        let start = unsafe { self.start.add(self.value_at as usize) };
+        // SAFETY: initialised, immutable while protected.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), self.value_len as usize) }
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        // SAFETY: `Record::read` found a header here, and it is still protected.
+        unsafe { Head::read(self.start) }.0
+    }
+
+    pub(crate) fn key(&self) -> &'m [u8] {
+        // SAFETY: as above.
+        let (head, extension_bytes) = unsafe { Head::read(self.start) };
+        let at = RECORD_HEADER + padded(usize::from(extension_bytes));
+        // SAFETY: `Record::read` checked these immutable lengths.
+        let start = unsafe { self.start.add(at) };
+        // SAFETY: initialised, immutable while protected.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), head.key_len as usize) }
+    }
+
+    /// The same record without the lifetime of its log.
+    ///
+    /// # Safety
+    /// The caller keeps the log mapped and the segment protected for as long as it is used.
+    pub(crate) unsafe fn detach(self) -> Lent<'static> {
+        let Self { start, value_at, value_len, .. } = self;
+        Lent { start, value_at, value_len, _log: core::marker::PhantomData }
+    }
 }
 
 /// A record whose bounds were checked, borrowed for as long as its segment is protected.
@@ -62,26 +142,9 @@ impl<'m> Record<'m> {
         // SAFETY: the segment is `segment_bytes` long inside the mapping and `offset` plus the
         // header ends before its end.
         let start = unsafe { start.add(offset) };
-        // SAFETY: first word of the header, 8-aligned because offsets are multiples of 8. Atomic,
-        // because a walk may meet a record whose writer still changes the version of its draft.
-        let version = unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.load(Ordering::Relaxed);
-        // SAFETY: byte 8 of the header.
-        let lengths_at = unsafe { start.add(8) };
-        // SAFETY: 16 bytes inside the header, 8-aligned; the caller's protection says that nobody
-        // writes them.
-        let [lengths, rest] = unsafe { lengths_at.cast::<[u64; 2]>().read() };
-        // SAFETY: byte 24 of the same header.
-        let extension_at = unsafe { start.add(24) };
-        // SAFETY: as for the lengths; 24 is 2-aligned.
-        let extension_bytes = unsafe { extension_at.cast::<u16>().read() };
-        let head = Head {
-            version,
-            hash: lengths as u32,
-            value_len: (lengths >> 32) as u32,
-            key_len: u32::from(rest as u16) + 1,
-            origin: (rest >> 16) as u16,
-            kind: (rest >> 32) as u8,
-        };
+        // SAFETY: a whole header, 8-aligned because offsets are multiples of 8; the caller protects
+        // it.
+        let (head, extension_bytes) = unsafe { Head::read(start) };
         let extent = Extent::of(
             head.key_len as usize,
             head.value_len as usize,
@@ -109,6 +172,19 @@ impl<'m> Record<'m> {
         self.part(self.key_at as usize, self.head.key_len as usize)
     }
 
+    /// Whether the record is of this key. Short keys are compared in place: a call costs more.
+    #[inline(always)]
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
+        const SHORT: usize = 32;
+        let mine = self.key();
+        if mine.len() != key.len() || key.len() > SHORT {
+            return mine == key;
+        }
+        let ((mine, mine_tail), (key, key_tail)) = (mine.as_chunks::<8>(), key.as_chunks::<8>());
+        let words = mine.iter().zip(key).all(|(mine, key)| mine == key);
+        words && mine_tail.iter().zip(key_tail).all(|(mine, key)| mine == key)
+    }
+
     #[inline]
     pub(crate) fn value(&self) -> &'m [u8] {
         self.part(self.value_at as usize, self.head.value_len as usize)
@@ -122,13 +198,15 @@ impl<'m> Record<'m> {
         unsafe { core::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
-    /// The same record without the lifetime of its log.
-    ///
-    /// # Safety
-    /// The caller keeps the log mapped and the segment protected for as long as it is used.
-    pub(crate) unsafe fn detach(self) -> Record<'static> {
-        let Self { start, head, key_at, value_at, end, .. } = self;
-        Record { start, head, key_at, value_at, end, _log: core::marker::PhantomData }
+    /// What a guard keeps of it.
+    #[inline]
+    pub(crate) fn lend(&self) -> Lent<'m> {
+        Lent {
+            start: self.start,
+            value_at: self.value_at,
+            value_len: self.head.value_len,
+            _log: core::marker::PhantomData,
+        }
     }
 
     fn state(&self) -> &'m AtomicU16 {
@@ -182,8 +260,13 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn header(&self) -> RecordHeader {
-        RecordHeader {
+    /// Writes the header in the pieces in which it is read: three words, then the fields of the
+    /// fourth, two of which go on changing.
+    ///
+    /// # Safety
+    /// The place of a record header that belongs to the caller, 8-aligned.
+    unsafe fn write_header(&self, start: NonNull<u8>) {
+        let header = RecordHeader {
             version: self.version,
             hash: self.hash as u32,
             value_len: self.value.len() as u32,
@@ -195,7 +278,11 @@ impl Draft<'_> {
             extension_bytes: 0,
             state: 0,
             access: 0,
-        }
+        };
+        // SAFETY: the first three words of the header.
+        unsafe { words::store(start, &header.as_bytes()[..EXTENSION_OFFSET]) };
+        // SAFETY: the fourth word of the same header.
+        unsafe { copy::write_state_word(start, header.extension_bytes, header.access) };
     }
 
     /// Writes the record at `location`.
@@ -208,23 +295,18 @@ impl Draft<'_> {
             log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
         // SAFETY: the caller says that the record lies inside the segment.
         let start = unsafe { start.add(location.offset()) };
-        // SAFETY: exclusive bytes, 8-aligned.
-        unsafe { start.cast::<RecordHeader>().write(self.header()) };
+        // SAFETY: the header of the record.
+        unsafe { self.write_header(start) };
         // SAFETY: inside the record.
         let key = unsafe { start.add(extent.key) };
-        // SAFETY: exclusive bytes of the record; source is a private slice.
-        unsafe { key.copy_from_nonoverlapping(bytes(self.key), self.key.len()) };
+        // SAFETY: exclusive, parts of a record are 8-aligned and padded.
+        unsafe { words::store(key, self.key) };
         // SAFETY: inside the record.
         let value = unsafe { start.add(extent.value) };
-        // SAFETY: exclusive bytes of the record; source is a private slice (a guard of another
-        // record at most, which lies elsewhere).
-        unsafe { value.copy_from_nonoverlapping(bytes(self.value), self.value.len()) };
+        // SAFETY: as for the key. The source is private, or a guard of another record at most.
+        unsafe { words::store(value, self.value) };
         Ok(())
     }
-}
-
-fn bytes(slice: &[u8]) -> NonNull<u8> {
-    NonNull::from(slice).cast()
 }
 
 /// Gives an unpublished record another version, when the entry changed under its writer.

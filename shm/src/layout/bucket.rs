@@ -1,7 +1,8 @@
 //! The 64-byte bucket of the index.
 
+use crate::layout::word::SlotWord;
 use crate::os::mapping::Shared;
-use crate::sync::AtomicU64;
+use crate::sync::{Acquire, AtomicU64};
 
 /// Slots in a bucket.
 pub(crate) const SLOTS: usize = 6;
@@ -19,6 +20,19 @@ pub(crate) struct Bucket {
     pub(crate) slots: [AtomicU64; SLOTS],
     /// Number of the overflow bucket + 1; written once, 0 -> n, in the life of a table.
     pub(crate) link: AtomicU64,
+}
+
+impl Bucket {
+    /// Bit n = the word in slot n had this tag. Without a branch for each slot: where a key lies is
+    /// not to be predicted, and a wrong guess ends whatever the processor had begun beyond it.
+    #[inline(always)]
+    pub(crate) fn slots_with_tag(&self, tag: u64) -> u32 {
+        let mut found = 0;
+        for (number, slot) in self.slots.iter().enumerate() {
+            found |= u32::from(SlotWord(slot.load(Acquire)).tag() == tag) << number;
+        }
+        found
+    }
 }
 
 // SAFETY: repr(C), atomics only.

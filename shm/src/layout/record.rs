@@ -31,6 +31,8 @@ pub(crate) struct RecordHeader {
 
 /// Size of [`RecordHeader`].
 pub(crate) const RECORD_HEADER: usize = 32;
+/// Offset of `extension_bytes`.
+pub(crate) const EXTENSION_OFFSET: usize = 24;
 /// Offset of `access`.
 pub(crate) const ACCESS_OFFSET: usize = 28;
 /// Offset of `state`.
@@ -50,6 +52,7 @@ pub(crate) const MAX_KEY: usize = 65_536;
 
 const _: () = {
     assert!(size_of::<RecordHeader>() == RECORD_HEADER);
+    assert!(core::mem::offset_of!(RecordHeader, extension_bytes) == EXTENSION_OFFSET);
     assert!(core::mem::offset_of!(RecordHeader, access) == ACCESS_OFFSET);
     assert!(core::mem::offset_of!(RecordHeader, state) == STATE_OFFSET);
 };

@@ -203,6 +203,7 @@ fn attachment() -> String {
         pins_used: "highest pin word ever used + 1",
         pins: "pin words: segment + 1 that must not be reused; 0 = none",
         pinned_at: "when the pin word of the same number was set, microseconds since 1970",
+        plain_hazards: "1 = its threads set hazard words by plain stores",
         reserved: "zero",
     })
 }

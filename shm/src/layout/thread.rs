@@ -91,7 +91,9 @@ pub(crate) struct Attachment {
     pub(crate) pins: [AtomicU64; PINS],
     /// When the pin of the same number was set, microseconds since 1970; for people only.
     pub(crate) pinned_at: [AtomicU64; PINS],
-    pub(crate) reserved: [AtomicU64; 2],
+    /// 1 = its threads set hazard words by plain stores: a barrier before anybody looks at them.
+    pub(crate) plain_hazards: AtomicU64,
+    pub(crate) reserved: AtomicU64,
 }
 
 // SAFETY: repr(C), atomics only.

@@ -1,5 +1,6 @@
 //! Layer 1: the only system calls of the library.
 
+pub(crate) mod barrier;
 pub(crate) mod bell;
 pub(crate) mod clock;
 pub(crate) mod file;

@@ -1,20 +1,30 @@
 //! Hazard words: a thread names the segment it looks at, and proves afterwards that the segment
 //! still was what it took it for.
 //!
-//! Reader: swap the segment into its hazard word; read the slot word again. Equal means
-//! protected. Reclaimer: make sure that no slot refers to the segment; move it to Quarantine; read
-//! all hazard words, then all pin words. Not named means free.
+//! Reader: store the segment in its hazard word; read the slot word again. Equal means protected.
+//! Reclaimer: make sure that no slot refers to the segment; move it to Quarantine; read all hazard
+//! words, then all pin words. Not named means free.
 //!
-//! The swap, the second read of the slot, the CAS that unlinks a record, the transition to
-//! Quarantine and the reads of the hazards are all `SeqCst`, so one total order holds them. If the
-//! reader's second read comes before the unlinking CAS, its swap comes before the reclaimer's look
-//! at the hazard, which therefore sees it. If it comes after, the reader sees the changed slot and
-//! gives up. This is Michael's hazard pointer argument (IEEE TPDS 15(6), 2004) with a segment in
-//! place of a node. A swap, because on x86 it is cheaper than a store and a full fence: later
-//! loads of the same thread need not wait for earlier ones.
+//! *By a swap.* The swap, the second read of the slot, the CAS that unlinks a record, the
+//! transition to Quarantine and the reads of the hazards are all `SeqCst`, so one total order holds
+//! them. If the reader's second read comes before the unlinking CAS, its swap comes before the
+//! reclaimer's look at the hazard, which therefore sees it. If it comes after, the reader sees the
+//! changed slot and gives up. This is Michael's hazard pointer argument (IEEE TPDS 15(6), 2004)
+//! with a segment in place of a node. A swap, because on x86 it is cheaper than a store and a full
+//! fence. Writers do it so.
+//!
+//! *By a plain store*, if the process is registered for barriers from outside (`os::barrier`): so
+//! that the processor may run ahead of a cache miss, which neither a swap nor a fence lets it. The
+//! reclaimer makes a barrier everywhere after the transition to Quarantine and before it looks at
+//! the hazards. In the reader's program that barrier lies before the store or after it. Before:
+//! then the second read of the slot comes after the barrier too, hence after the unlinking CAS, and
+//! sees the changed slot. After: then the store is visible to the look. The row of each member says
+//! which way its threads go, from before its first hazard until after its last; a reclaimer that
+//! can make no barrier takes everything for protected while one goes this way. The exhaustive model
+//! is `tests/models/fence.rs`. Reads do it so.
 
 use crate::layout::word::SlotWord;
-use crate::sync::{AtomicU64, Release, SeqCst};
+use crate::sync::{AtomicU64, Relaxed, Release, SeqCst};
 
 /// One hazard word of the calling thread.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +48,19 @@ impl<'t> Hazard<'t> {
     #[inline]
     pub(crate) fn protect(self, slot: &AtomicU64, seen: SlotWord) -> Result<(), SlotWord> {
         self.announce(seen.location().segment());
+        let now = SlotWord(slot.load(SeqCst));
+        if now.identity() == seen.identity() { Ok(()) } else { Err(now) }
+    }
+
+    /// The same by a plain store, for threads of a member whose row says so.
+    #[inline]
+    pub(crate) fn protect_plainly(self, slot: &AtomicU64, seen: SlotWord) -> Result<(), SlotWord> {
+        self.0.store(u64::from(seen.location().segment()) + 1, Relaxed);
+        // Keeps the compiler from exchanging them; the reclaimer's barrier binds the processor.
+        #[cfg(not(vug_loom))]
+        core::sync::atomic::compiler_fence(SeqCst);
+        #[cfg(vug_loom)]
+        crate::sync::fence(SeqCst);
         let now = SlotWord(slot.load(SeqCst));
         if now.identity() == seen.identity() { Ok(()) } else { Err(now) }
     }

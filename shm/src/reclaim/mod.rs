@@ -75,6 +75,8 @@ fn count_dead(log: &Log, location: Location, record: &Record<'_>) {
 pub(crate) struct Protectors<'a> {
     pub(crate) threads: &'a [ThreadDescriptor],
     pub(crate) members: &'a [Attachment],
+    /// Makes a barrier in all of them; false if it cannot. See [`hazard`].
+    pub(crate) barrier: fn() -> bool,
 }
 
 /// Frees what can be freed; returns the number of segments. `all`: look at every sealed segment,
@@ -209,8 +211,12 @@ fn protected(log: &Log, protectors: Protectors<'_>) -> Vec<bool> {
             *flag = true;
         }
     };
-    scan_hazards(protectors.threads, &log.words().threads_used, &mut protect);
     let members = log.words().members_used.load(SeqCst) as usize;
+    let mut rows = protectors.members.iter().take(members);
+    if rows.any(|row| row.plain_hazards.load(SeqCst) != 0) && !(protectors.barrier)() {
+        return vec![true; log.segments() as usize];
+    }
+    scan_hazards(protectors.threads, &log.words().threads_used, &mut protect);
     for member in protectors.members.iter().take(members) {
         let pins = member.pins_used.load(SeqCst) as usize;
         for pin in member.pins.iter().take(pins) {

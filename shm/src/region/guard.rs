@@ -4,18 +4,31 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::heap::record::Record;
+use crate::heap::record::Lent;
 use crate::region::Token;
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
 
 /// What keeps the segment of a guard from being reused.
 #[derive(Debug)]
-pub(crate) enum Protection {
+pub(crate) struct Protection {
+    /// The reading thread if it is one of its hazard words, `None` if it is a pin of the member.
+    context: Option<Rc<Context>>,
+    /// Of the hazard word, or of the segment.
+    number: u32,
+}
+
+impl Protection {
     /// A hazard word of the reading thread.
-    Hazard { context: Rc<Context>, number: usize },
-    /// A pin word of the member.
-    Pin { segment: u32 },
+    #[inline]
+    pub(crate) fn hazard(context: Rc<Context>, number: usize) -> Self {
+        Self { context: Some(context), number: number as u32 }
+    }
+
+    /// A pin of the member on a segment.
+    pub(crate) fn pin(segment: u32) -> Self {
+        Self { context: None, number: segment }
+    }
 }
 
 /// A value read in place: no copy, no lock.
@@ -40,26 +53,21 @@ pub(crate) enum Protection {
 /// [`Region::get`]: crate::Region::get
 #[derive(Debug)]
 pub struct Guard<'r> {
-    record: Record<'r>,
-    token: Token,
+    record: Lent<'r>,
     region: &'r Mapped,
     protection: Protection,
 }
 
 impl<'r> Guard<'r> {
-    /// `protection` protects the segment of `record` and now belongs to the guard.
-    pub(crate) fn new(
-        record: Record<'r>,
-        token: Token,
-        region: &'r Mapped,
-        protection: Protection,
-    ) -> Self {
-        Self { record, token, region, protection }
+    /// `protection` protects the segment of `record`, a value, and now belongs to the guard.
+    #[inline]
+    pub(crate) fn new(record: Lent<'r>, region: &'r Mapped, protection: Protection) -> Self {
+        Self { record, region, protection }
     }
 
     /// Version of the entry, for [`Region::compare_and_swap`](crate::Region::compare_and_swap).
     pub fn token(&self) -> Token {
-        self.token
+        self.region.token_of_value(&self.record.head())
     }
 
     /// Key of the entry.
@@ -80,16 +88,15 @@ impl Deref for Guard<'_> {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        match &self.protection {
-            Protection::Hazard { context, number } => {
-                // In a forked child the word belongs to the parent's thread.
-                if !self.region.members.is_forked_child() {
-                    self.region.hazard(context, *number).clear();
-                }
-                context.unhold(*number);
-            }
-            Protection::Pin { segment } => self.region.unpin(*segment),
+        let number = self.protection.number;
+        let Some(context) = &self.protection.context else {
+            return self.region.unpin(number);
+        };
+        // In a forked child the word belongs to the parent's thread.
+        if !self.region.members.is_forked_child() {
+            self.region.hazard(context, number as usize).clear();
         }
+        context.unhold(number as usize);
     }
 }
 
@@ -100,8 +107,7 @@ impl Drop for Guard<'_> {
 /// [`Region::get_owned`](crate::Region::get_owned) fails with `TooManyPins`, it never waits.
 #[derive(Debug)]
 pub struct OwnedGuard {
-    record: Record<'static>,
-    token: Token,
+    record: Lent<'static>,
     region: Arc<Mapped>,
     segment: u32,
 }
@@ -114,18 +120,13 @@ unsafe impl Sync for OwnedGuard {}
 
 impl OwnedGuard {
     /// `record` was detached under a pin on `segment` that this guard now owns.
-    pub(crate) fn new(
-        record: Record<'static>,
-        token: Token,
-        region: Arc<Mapped>,
-        segment: u32,
-    ) -> Self {
-        Self { record, token, region, segment }
+    pub(crate) fn new(record: Lent<'static>, region: Arc<Mapped>, segment: u32) -> Self {
+        Self { record, region, segment }
     }
 
     /// Version of the entry.
     pub fn token(&self) -> Token {
-        self.token
+        self.region.token_of_value(&self.record.head())
     }
 
     /// Key of the entry.
@@ -149,6 +150,7 @@ impl Drop for OwnedGuard {
 }
 
 impl Mapped {
+    #[cold]
     fn unpin(&self, segment: u32) {
         if !self.members.is_forked_child() {
             self.pins.unpin(self.row(), segment);

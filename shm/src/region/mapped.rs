@@ -15,11 +15,12 @@ use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
 use crate::layout::word::SegmentState;
 use crate::member::Members;
+use crate::os::barrier;
 use crate::os::mapping::{Mapping, Window};
 use crate::reclaim::Protectors;
 use crate::reclaim::pin::Pins;
 use crate::region::attributes::Attributes;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence, raise};
 
 /// What the header of a region file says.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(crate) struct Mapped {
     pub(crate) owned_threads: Mutex<Vec<u32>>,
     pub(crate) appender: Appender,
     pub(crate) pins: Pins,
+    /// Whether readers of this process set hazard words by plain stores.
+    pub(crate) plain_hazards: bool,
     /// Recoveries counted when all sealed segments were last looked at.
     pub(crate) looked_at: PrivateU64,
 }
@@ -104,6 +107,7 @@ impl Mapped {
             owned_threads: Mutex::new(Vec::new()),
             appender: Appender::new(),
             pins: Pins::default(),
+            plain_hazards: false,
             looked_at: PrivateU64::new(u64::MAX),
             log,
         };
@@ -112,6 +116,7 @@ impl Mapped {
         region.members.check_process()?;
         let _ = crate::recover::recover_region(&region);
         region.attachment = region.claim_attachment()?;
+        region.announce_plain_hazards();
         Ok(Arc::new(region))
     }
 
@@ -128,6 +133,15 @@ impl Mapped {
             }
         }
         Err(Error::TooManyMembers { path: self.log.path().into(), max: self.attachments.len() })
+    }
+
+    /// Readers of this process may spare their barrier if reclaimers can make it for them; the row
+    /// tells reclaimers before the first hazard word is set.
+    fn announce_plain_hazards(&mut self) {
+        self.plain_hazards = barrier::register();
+        self.row().plain_hazards.store(u64::from(self.plain_hazards), SeqCst);
+        crash::point("attach.announced");
+        fence(SeqCst);
     }
 
     pub(crate) fn words(&self) -> &RegionWords {
@@ -147,7 +161,8 @@ impl Mapped {
     }
 
     pub(crate) fn protectors(&self) -> Protectors<'_> {
-        Protectors { threads: &self.threads, members: &self.attachments }
+        let barrier = barrier::everywhere;
+        Protectors { threads: &self.threads, members: &self.attachments, barrier }
     }
 
     /// Primary bucket of a hash.
@@ -235,6 +250,7 @@ impl Drop for Mapped {
         for pin in &row.pins {
             pin.store(0, Release);
         }
+        row.plain_hazards.store(0, Release);
         row.owner.store(0, Release);
         crash::point("detach.done");
     }

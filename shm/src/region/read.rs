@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::heap::record::Record;
+use crate::heap::record::{Head, Lent, Record};
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::record::MAX_KEY;
 use crate::layout::word::{HIDDEN_TAG, SlotRef, SlotWord, tag_of};
@@ -123,17 +123,21 @@ impl Mapped {
         let mut number = self.primary(hash);
         for _ in 0..=MAX_OVERFLOW {
             let bucket = &self.buckets[number as usize];
-            for slot in &bucket.slots {
+            let mut candidates = bucket.slots_with_tag(tag);
+            while candidates != 0 {
+                let slot = &bucket.slots[candidates.trailing_zeros() as usize];
+                candidates &= candidates - 1;
                 let mut word = SlotWord(slot.load(Acquire));
                 while word.tag() == tag {
-                    if let Err(now) = hazard.protect(slot, word) {
+                    self.log.prefetch_record(word.location());
+                    if let Err(now) = self.protect(hazard, slot, word) {
                         word = now;
                         continue;
                     }
                     // SAFETY: `protect` proved that the slot still referred to the record after
                     // the hazard was visible; it stays until the hazard is cleared.
                     match unsafe { Record::read(&self.log, word.location()) } {
-                        Ok(record) if record.head().hash == hash as u32 && record.key() == key => {
+                        Ok(record) if record.head().hash == hash as u32 && record.has_key(key) => {
                             return Ok(Some(record));
                         }
                         Ok(_) => break,
@@ -158,18 +162,42 @@ impl Mapped {
         Err(self.damaged_bucket(number))
     }
 
+    /// Protects what `seen` refers to, in the way this process announced.
+    #[inline(always)]
+    pub(crate) fn protect(
+        &self,
+        hazard: Hazard<'_>,
+        slot: &AtomicU64,
+        seen: SlotWord,
+    ) -> Result<(), SlotWord> {
+        if self.plain_hazards {
+            hazard.protect_plainly(slot, seen)
+        } else {
+            hazard.protect(slot, seen)
+        }
+    }
+
     /// Token of a record; origin 0 means this node.
     #[inline]
     pub(crate) fn token(&self, record: &Record<'_>) -> Result<Token> {
         let head = record.head();
-        let kind = Kind::from_byte(head.kind).ok_or_else(|| Error::Damaged {
-            path: self.path().into(),
-            place: format!("record kind {}", head.kind),
-        })?;
-        let origin = if head.origin == 0 { self.members.origin() } else { head.origin };
-        Ok(Token { version: head.version, origin, kind })
+        let kind = Kind::from_byte(head.kind).ok_or_else(|| self.damaged_kind(head.kind))?;
+        Ok(Token { kind, ..self.token_of_value(head) })
     }
 
+    /// Token of a record that is known to be a value.
+    #[inline]
+    pub(crate) fn token_of_value(&self, head: &Head) -> Token {
+        let origin = if head.origin == 0 { self.members.origin() } else { head.origin };
+        Token { version: head.version, origin, kind: Kind::Value }
+    }
+
+    #[cold]
+    fn damaged_kind(&self, kind: u8) -> Error {
+        Error::Damaged { path: self.path().into(), place: format!("record kind {kind}") }
+    }
+
+    #[inline]
     fn count_read(&self, context: &Context, hit: bool) {
         let thread = self.descriptor(context);
         bump(&thread.gets, 1);
@@ -198,6 +226,7 @@ impl Mapped {
     }
 
     /// Zero-copy read: by a hazard word while the thread has one left, else by a pin.
+    #[inline]
     pub(crate) fn get(self: &Arc<Self>, key: &[u8]) -> Result<Option<Guard<'_>>> {
         Self::check_key(key)?;
         let context = self.context()?;
@@ -208,8 +237,8 @@ impl Mapped {
         match found {
             Ok(Some((record, token))) if token.kind == Kind::Value => {
                 self.count_read(&context, true);
-                let protection = Protection::Hazard { context, number };
-                Ok(Some(Guard::new(record, token, self, protection)))
+                let protection = Protection::hazard(context, number);
+                Ok(Some(Guard::new(record.lend(), self, protection)))
             }
             other => {
                 self.hazard(&context, number).clear();
@@ -220,28 +249,28 @@ impl Mapped {
         }
     }
 
+    #[cold]
     fn get_pinned(
         self: &Arc<Self>,
         context: &Rc<Context>,
         key: &[u8],
     ) -> Result<Option<Guard<'_>>> {
-        Ok(self.pin(context, key)?.map(|(record, token, segment)| {
-            Guard::new(record, token, self, Protection::Pin { segment })
-        }))
+        let pinned = self.pin(context, key)?;
+        Ok(pinned.map(|(record, segment)| Guard::new(record, self, Protection::pin(segment))))
     }
 
     /// Zero-copy read that may change threads.
     pub(crate) fn get_owned(self: &Arc<Self>, key: &[u8]) -> Result<Option<OwnedGuard>> {
         Self::check_key(key)?;
         let context = self.context()?;
-        Ok(self.pin(&context, key)?.map(|(record, token, segment)| {
+        Ok(self.pin(&context, key)?.map(|(record, segment)| {
             // SAFETY: the guard owns the pin on the segment, and keeps the region mapped.
             let record = unsafe { record.detach() };
-            OwnedGuard::new(record, token, Arc::clone(self), segment)
+            OwnedGuard::new(record, Arc::clone(self), segment)
         }))
     }
 
-    fn pin(&self, context: &Context, key: &[u8]) -> Result<Option<(Record<'_>, Token, u32)>> {
+    fn pin(&self, context: &Context, key: &[u8]) -> Result<Option<(Lent<'_>, u32)>> {
         let hazard = self.hazard(context, 0);
         let found = self.search(hazard, self.hash(key), key, false)?;
         let Search::Found(found) = found else {
@@ -255,7 +284,7 @@ impl Mapped {
         let pinned = visible && self.pins.pin(self.row(), segment);
         hazard.clear();
         match (token?, pinned) {
-            (token, true) => Ok(Some((found.record, token, segment))),
+            (_, true) => Ok(Some((found.record.lend(), segment))),
             (_, false) if visible => Err(Error::TooManyPins {
                 region: self.name.clone(),
                 max: crate::layout::thread::PINS,

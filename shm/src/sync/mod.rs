@@ -4,6 +4,8 @@
 //! `--cfg vug_loom` runs the same algorithms under the loom model checker. Under loom the shared
 //! structures live on the heap and have other sizes; the layout assertions are switched off there.
 
+pub(crate) mod prefetch;
+
 #[cfg(not(vug_loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(vug_loom)]

@@ -1,11 +1,12 @@
 //! Writing a record to a place in a segment: a new one, or a copy of another.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use crate::error::Result;
-use crate::heap::Log;
-use crate::heap::record::{Draft, Record};
-use crate::layout::record::{ACCESS_OFFSET, Extent, STATE_OFFSET};
+use crate::heap::record::{Draft, Head, Record};
+use crate::heap::{Log, words};
+use crate::layout::record::{ACCESS_OFFSET, EXTENSION_OFFSET, Extent, RECORD_HEADER, STATE_OFFSET};
 use crate::layout::word::Location;
 
 /// What can be appended to a segment.
@@ -40,46 +41,55 @@ impl Content for Record<'_> {
     }
 
     unsafe fn write_to(&self, log: &Log, location: Location) -> Result<()> {
-        /// The word of the header that holds `state` and `access`.
-        const STATE_WORD: usize = STATE_OFFSET / 8;
         let to =
             log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
         // SAFETY: the caller says that the copy lies inside the segment.
-        let to = unsafe { to.add(location.offset()) }.cast::<u64>();
-        let from = self.start.cast::<u64>();
-        for word in 0..self.len() / 8 {
-            let value = if word == STATE_WORD {
-                self.fresh_state()
-            } else {
-                // SAFETY: `read` checked that `len` bytes lie inside the segment.
-                let from = unsafe { from.add(word) };
-                // SAFETY: 8-aligned, immutable while the record is protected.
-                unsafe { from.read() }
-            };
-            // SAFETY: inside the copy.
-            let to = unsafe { to.add(word) };
-            // SAFETY: 8-aligned and exclusive; atomic for those who copy words without protection
-            // and compare the slot afterwards.
-            unsafe { AtomicU64::from_ptr(to.as_ptr()) }.store(value, Ordering::Relaxed);
-        }
+        let to = unsafe { to.add(location.offset()) };
+        let words = self.part(0, EXTENSION_OFFSET);
+        // SAFETY: the first three words of a header that is the caller's.
+        unsafe { words::store(to, words) };
+        let access = self.access().load(Ordering::Relaxed);
+        // SAFETY: the fourth word of the same header.
+        unsafe { write_state_word(to, self.extension_bytes(), access) };
+        // SAFETY: inside the copy, as long as the record.
+        let rest_to = unsafe { to.add(RECORD_HEADER) };
+        let rest = self.part(RECORD_HEADER, self.len() - RECORD_HEADER);
+        // SAFETY: exclusive, 8-aligned; records are padded.
+        unsafe { words::store(rest_to, rest) };
         Ok(())
     }
 }
 
+/// Writes the fourth word of a header in its fields, two of which go on changing, with no state.
+///
+/// # Safety
+/// A record header that belongs to the caller lies at `start`, 8-aligned.
+pub(super) unsafe fn write_state_word(start: NonNull<u8>, extension_bytes: u16, access: u32) {
+    let start = start.as_ptr();
+    // SAFETY: inside the header.
+    let place = unsafe { start.add(EXTENSION_OFFSET) };
+    // SAFETY: 2-aligned; accessed atomically while others may look.
+    unsafe { AtomicU16::from_ptr(place.cast()) }.store(extension_bytes, Ordering::Relaxed);
+    // SAFETY: inside the header.
+    let place = unsafe { start.add(STATE_OFFSET) };
+    // SAFETY: as above.
+    unsafe { AtomicU16::from_ptr(place.cast()) }.store(0, Ordering::Relaxed);
+    // SAFETY: inside the header.
+    let place = unsafe { start.add(ACCESS_OFFSET) };
+    // SAFETY: 4-aligned; accessed atomically while others may look.
+    unsafe { AtomicU32::from_ptr(place.cast()) }.store(access, Ordering::Relaxed);
+}
+
 impl Record<'_> {
-    /// The header word of `state` and `access` with no state.
-    fn fresh_state(&self) -> u64 {
+    fn extension_bytes(&self) -> u16 {
+        // SAFETY: `read` found a header here, and it is still protected.
+        unsafe { Head::read(self.start) }.1
+    }
+
+    fn access(&self) -> &AtomicU32 {
         // SAFETY: inside the header that `read` checked.
-        let extensions = unsafe { self.start.add(STATE_OFFSET & !7) }.cast::<u16>();
-        // SAFETY: inside the same header.
-        let access = unsafe { self.start.add(ACCESS_OFFSET) }.cast::<u32>();
-        // SAFETY: 2-aligned, immutable while the record is protected.
-        let extensions = unsafe { extensions.read() }.to_ne_bytes();
+        let access = unsafe { self.start.add(ACCESS_OFFSET) };
         // SAFETY: 4-aligned, only ever accessed atomically after publication.
-        let access = unsafe { AtomicU32::from_ptr(access.as_ptr()) };
-        let access = access.load(Ordering::Relaxed).to_ne_bytes();
-        let [a, b] = extensions;
-        let [c, d, e, f] = access;
-        u64::from_ne_bytes([a, b, 0, 0, c, d, e, f])
+        unsafe { AtomicU32::from_ptr(access.cast().as_ptr()) }
     }
 }
