@@ -9,7 +9,9 @@
 //! * `VUG_STOP_AT=name[:n]`: it stops itself there with SIGSTOP, and goes on after SIGCONT;
 //! * `VUG_CRASH_LIST=file`: it appends the name of every point it passes for the first time;
 //! * `VUG_SKIP_HAZARD_SCAN=1`: it reuses segments that others look at, which must tear their
-//!   reads: the control that shows that the tests would notice.
+//!   reads: the control that shows that the tests would notice;
+//! * `VUG_TRUST_WAKES=1`: who sleeps looks again only when it is woken, so that a wake that is lost
+//!   becomes a hang and not a delay.
 
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]
@@ -22,8 +24,15 @@ pub(crate) fn skips_hazard_scan() -> bool {
     false
 }
 
+/// Whether sleepers of this process look again only when they are woken.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+pub(crate) fn trusts_wakes() -> bool {
+    false
+}
+
 #[cfg(feature = "fault-injection")]
-pub(crate) use enabled::{point, skips_hazard_scan};
+pub(crate) use enabled::{point, skips_hazard_scan, trusts_wakes};
 
 #[cfg(feature = "fault-injection")]
 mod enabled {
@@ -42,6 +51,7 @@ mod enabled {
         stop: Option<Place>,
         list: Option<std::ffi::OsString>,
         skip_hazard_scan: bool,
+        trust_wakes: bool,
     }
 
     fn plan() -> &'static Plan {
@@ -59,6 +69,7 @@ mod enabled {
                 list: std::env::var_os("VUG_CRASH_LIST"),
                 skip_hazard_scan: std::env::var_os("VUG_SKIP_HAZARD_SCAN")
                     .is_some_and(|v| v == "1"),
+                trust_wakes: std::env::var_os("VUG_TRUST_WAKES").is_some_and(|v| v == "1"),
             }
         })
     }
@@ -66,6 +77,11 @@ mod enabled {
     /// Whether this process reclaims without looking at hazards and pins.
     pub(crate) fn skips_hazard_scan() -> bool {
         plan().skip_hazard_scan
+    }
+
+    /// Whether sleepers of this process look again only when they are woken.
+    pub(crate) fn trusts_wakes() -> bool {
+        plan().trust_wakes
     }
 
     /// Passes the point `name`, perhaps not alive.

@@ -61,4 +61,5 @@ pub use region::iter::{Entry, EntryView, Iter};
 pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::pins::Pin;
 pub use region::statistics::{RegionState, Statistics};
+pub use region::wait::Waited;
 pub use region::{Kind, Outcome, Region, Swap, Token, WriteOptions};

@@ -148,6 +148,10 @@ fn recover_thread(
     crash::point("recover.insert");
     overflow::recover(&region.buckets, region.primaries, &thread.overflow_claim);
     finish_intent(region, index, thread, report)?;
+    if thread.intent.record.load(Acquire) != 0 {
+        // Whose key it was is not asked: they look again.
+        region.wake_all_keys();
+    }
     thread.intent.record.store(0, Release);
     thread.intent.slot.store(0, Release);
     crash::point("recover.intent");

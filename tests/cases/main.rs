@@ -13,6 +13,7 @@
 //! | 9 | full file system, truncated and damaged files | `full_disk.rs`, `bad_input.rs`, `corruption.rs` |
 //! | 10 | a miss needs an instant without the key | `histories.rs` |
 //! | 11 | the event ring goes round while producers die | `case_11` |
+//! | 12 | nobody sleeps past a change; killed and stopped processes do not change that | `case_12` |
 //! | 14 | a storm of creators, some of them killed, makes one region | `case_14` |
 //! | 15 | who is stopped at any step holds nobody up | `case_15` |
 
@@ -20,6 +21,7 @@ mod case_02;
 mod case_03;
 mod case_04;
 mod case_11;
+mod case_12;
 mod case_14;
 mod case_15;
 mod stopped;

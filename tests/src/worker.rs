@@ -15,6 +15,8 @@
 //! | `hold KEY` | `ok VALUE`, and keeps the guard until `drop` |
 //! | `drop` | `ok VALUE` as the guard shows it now |
 //! | `loop-put PREFIX COUNT` | `ok`; puts `PREFIX-0` ... `PREFIX-(COUNT-1)`; 0 is for ever |
+//! | `ping-pong HOW MINE THEIRS COUNT` | `ok` after `COUNT` rounds of writing one key and waiting for the other; `HOW` is `key`, `region`, `events` |
+//! | `wait KEY` | `ok`: waits until the state of the key is another than now |
 //! | `len` | `ok COUNT` |
 //! | `recover` | `ok` |
 //! | `exit` | none |
@@ -82,7 +84,15 @@ impl Worker {
     /// # Panics
     /// When it cannot be started.
     pub fn start(program: &str) -> Worker {
-        let mut child = Command::new(program)
+        Worker::start_command(Command::new(program))
+    }
+
+    /// Starts a command that runs the worker binary.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_command(mut command: Command) -> Worker {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -238,6 +248,13 @@ impl Session {
             }
             ["drop"] => Ok(self.guard.take().map_or("none".into(), |guard| ok_text(&guard))),
             ["loop-put", prefix, count] => loop_put(region, prefix, number(count)),
+            ["ping-pong", how, mine, theirs, count] => {
+                ping_pong(region, how, mine.as_bytes(), theirs.as_bytes(), number(count))
+            }
+            ["wait", key] => {
+                let since = region.token(key.as_bytes())?;
+                region.wait_for_change(key.as_bytes(), since, None).map(|_| "ok".into())
+            }
             ["len"] => Ok(format!("ok {}", region.len()?)),
             ["recover"] => region.recover().map(|_| "ok".into()),
             _ => Ok(format!("error 0 unknown request: {}", words.join(" "))),
@@ -296,6 +313,36 @@ fn add(region: &Region, key: &str, delta: &str, count: u64) -> vug::Result<Strin
         sum = region.increment(key.as_bytes(), delta)?;
     }
     Ok(format!("ok {sum}"))
+}
+
+fn ping_pong(
+    region: &Region,
+    how: &str,
+    mine: &[u8],
+    theirs: &[u8],
+    count: u64,
+) -> vug::Result<String> {
+    let mut events = region.subscribe();
+    let mut value = Vec::new();
+    for n in 1..=count {
+        region.put(mine, &n.to_le_bytes())?;
+        loop {
+            // What to wait from is found out before the look.
+            let position = region.position();
+            let token = region.get_into(theirs, &mut value)?;
+            // The other one may be a round ahead by now.
+            let theirs_is = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
+            if token.is_some() && theirs_is >= n {
+                break;
+            }
+            match how {
+                "key" => drop(region.wait_for_change(theirs, token, None)?),
+                "region" => drop(region.wait_for_region_change(position, None)?),
+                _ => drop(events.wait(None)?),
+            }
+        }
+    }
+    Ok("ok".into())
 }
 
 fn loop_put(region: &Region, prefix: &str, count: u64) -> vug::Result<String> {

@@ -33,6 +33,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/region/events.rs",
     "shm/src/region/guard.rs",
     "shm/src/region/iter.rs",
+    "shm/src/region/parker.rs",
     "shm/src/region/read.rs",
     "shm/src/region/write.rs",
     // The C boundary, and the tests that stand on its other side.

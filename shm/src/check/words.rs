@@ -159,7 +159,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
     ];
     let runs = [
         (offset_of!(RegionWords, ring_reserved), 7),
-        (offset_of!(RegionWords, event_reserved), 7),
+        (offset_of!(RegionWords, event_reserved), 5),
         (offset_of!(RegionWords, ack_reserved), 3),
         (offset_of!(RegionWords, policy_reserved), 4),
         (offset_of!(RegionWords, rare_reserved), 4),

@@ -99,6 +99,11 @@ impl Log {
         &self.words[0]
     }
 
+    /// The words for somebody who may outlive the region handle.
+    pub(crate) fn shared_words(&self) -> Window<RegionWords> {
+        self.words.clone()
+    }
+
     pub(crate) fn segments(&self) -> u32 {
         self.geometry.segments as u32
     }

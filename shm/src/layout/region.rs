@@ -100,7 +100,12 @@ pub(crate) struct RegionWords {
     pub(crate) event_word: AtomicU32,
     /// Bit 0 = somebody sleeps on it; the bits above count.
     pub(crate) event_sleepers: AtomicU32,
-    pub(crate) event_reserved: [AtomicU64; 7],
+    /// Bits 0-31: one for each key somebody waits for, chosen by its hash; bits 32-63: count.
+    pub(crate) key_sleepers: AtomicU64,
+    /// Bumped when somebody who waits for a key has to look; futex word.
+    pub(crate) key_word: AtomicU32,
+    pub(crate) key_reserved: AtomicU32,
+    pub(crate) event_reserved: [AtomicU64; 5],
 
     // Line 4: acknowledgements; written by the bridge, futex word for writers.
     pub(crate) sent: AtomicU64,

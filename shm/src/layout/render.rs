@@ -146,6 +146,10 @@ fn region_words() -> String {
         ring_reserved: "zero",
         event_word: "u32, futex word of listeners, counts wakes",
         event_sleepers: "u32; bit 0: somebody sleeps on it, bits 1-31: count",
+        key_sleepers: "bits 0-31: bit h / 2^27 for each key somebody waits for, h the low half of \
+                       its hash; bits 32-63: count",
+        key_word: "u32, futex word of who waits for a key, counts wakes",
+        key_reserved: "u32, zero",
         event_reserved: "zero",
         sent: "all ring positions below it were sent",
         received: "all ring positions below it were received by the nodes that must",

@@ -56,6 +56,57 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, mask: u32, deadline: Option<
     }
 }
 
+/// Longest list [`wait_any`] takes.
+pub(crate) const MOST_WORDS: usize = libc::FUTEX_WAITV_MAX as usize;
+
+/// Sleeps while every word has the value beside it, until a wake of one of them. `None`: this
+/// kernel cannot wait for several words (before Linux 5.16, and some sandboxes).
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: Instant) -> Option<Wait> {
+    let entry = |&(word, expected): &(&AtomicU32, u32)| Entry {
+        expected: u64::from(expected),
+        address: ptr::from_ref(word) as u64,
+        flags: SIZE_U32,
+        reserved: 0,
+    };
+    let entries: Vec<Entry> = words.iter().take(MOST_WORDS).map(entry).collect();
+    let until = monotonic(deadline);
+    let timeout =
+        until.as_ref().map_or(ptr::null(), |t| ptr::from_ref::<libc::timespec>(t.as_ref()));
+    // SAFETY: the list and what it points to, live and aligned 32-bit words, outlive the call;
+    // `timeout` is null or points to `until`; the kernel reads all of them and writes none.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            entries.as_ptr(),
+            entries.len(),
+            0,
+            timeout,
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    if result >= 0 {
+        return Some(Wait::Woken);
+    }
+    match nix::errno::Errno::last() {
+        nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM => None,
+        nix::errno::Errno::EAGAIN => Some(Wait::Changed),
+        nix::errno::Errno::ETIMEDOUT => Some(Wait::TimedOut),
+        _ => Some(Wait::Woken),
+    }
+}
+
+/// `struct futex_waitv` of the kernel.
+#[repr(C)]
+struct Entry {
+    expected: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// `FUTEX2_SIZE_U32`: shared, four bytes.
+const SIZE_U32: u32 = 2;
+
 /// Wakes at most `count` sleepers whose mask shares a bit with `mask`; returns how many.
 ///
 /// Costs a system call even when nobody sleeps: keep a word that says whether somebody does.
@@ -103,6 +154,28 @@ mod tests {
         assert_eq!(wait(&word, 0, 0, None), Wait::Changed);
         assert_eq!(wait(&word, 1, 0, Some(Instant::now())), Wait::TimedOut);
         assert_eq!(wake(&word, u32::MAX, 0), 0);
+    }
+
+    #[test]
+    fn a_wake_of_any_word_ends_the_wait() {
+        let words = [AtomicU32::new(1), AtomicU32::new(2)];
+        let list = |a, b| [(&words[0], a), (&words[1], b)];
+        let Some(wait) = wait_any(&list(1, 2), Instant::now()) else {
+            println!("skipped: this kernel has no futex_waitv");
+            return;
+        };
+        assert_eq!(wait, Wait::TimedOut);
+        let later = || Instant::now() + Duration::from_secs(60);
+        assert_eq!(wait_any(&list(1, 3), later()), Some(Wait::Changed));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while words[1].load(Acquire) == 2 {
+                    assert_ne!(wait_any(&list(1, 2), later()), Some(Wait::TimedOut));
+                }
+            });
+            words[1].store(3, SeqCst);
+            wake(&words[1], u32::MAX, 0b100);
+        });
     }
 
     #[test]

@@ -93,6 +93,17 @@ pub(crate) struct Window<T> {
     _type: PhantomData<T>,
 }
 
+impl<T> Clone for Window<T> {
+    fn clone(&self) -> Self {
+        Self {
+            start: self.start,
+            count: self.count,
+            _map: Arc::clone(&self._map),
+            _type: PhantomData,
+        }
+    }
+}
+
 // SAFETY: a window hands out `&T` only, and `T: Shared` is made of atomics, which are `Sync`.
 unsafe impl<T: Shared> Send for Window<T> {}
 // SAFETY: as above.

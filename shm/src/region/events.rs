@@ -1,17 +1,18 @@
 //! Following the changes of a region.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::journal::Cell;
 use crate::layout::word::{CellWord, RingOp};
-use crate::os::futex;
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
+use crate::region::parker::Registration;
+use crate::region::wait::Alarm;
 use crate::region::{Kind, Token};
-use crate::sync::{AtomicU32, SeqCst};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +51,15 @@ pub enum Notice {
 pub struct Subscription {
     region: Arc<Mapped>,
     cursor: u64,
+    /// The task that polled last and found nothing.
+    registration: Option<Registration>,
 }
 
 impl Subscription {
     pub(crate) fn new(region: Arc<Mapped>) -> Self {
-        // From here on writers announce. One that did not see it yet has its change in the index
-        // already, where a look at the region after this call finds it.
-        region.words().journal_wanted.store(1, SeqCst);
+        region.want_journal();
         let cursor = region.journal().tail();
-        Self { region, cursor }
+        Self { region, cursor, registration: None }
     }
 
     /// Next notice, if there is one. Lock-free.
@@ -86,25 +87,34 @@ impl Subscription {
     /// # Errors
     /// As [`Subscription::poll`].
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Notice>> {
-        loop {
-            if let Some(notice) = self.poll()? {
-                return Ok(Some(notice));
-            }
-            let region = Arc::clone(&self.region);
-            let words = region.words();
-            let seen = words.event_word.load(SeqCst);
-            arm(&words.event_sleepers);
-            // The last look: a producer that came before saw no sleeper.
-            if let Some(notice) = self.poll()? {
-                return Ok(Some(notice));
-            }
-            let slice = Instant::now() + RECHECK;
-            let until = deadline.map_or(slice, |deadline| deadline.min(slice));
-            let woken = futex::wait(&words.event_word, seen, u32::MAX, Some(until));
-            if woken == futex::Wait::TimedOut && deadline.is_some_and(|d| Instant::now() >= d) {
-                return self.poll();
-            }
-        }
+        let region = Arc::clone(&self.region);
+        region.sleep_until(Alarm::Announcement, deadline, || self.poll())
+    }
+
+    /// Next notice, for any runtime: dropping the future ends the wait and loses nothing. See
+    /// [`Region::changed_async`](crate::Region::changed_async) for what sleeps meanwhile.
+    ///
+    /// # Errors
+    /// As [`Subscription::poll`]; `System` if the waiting thread cannot be started.
+    pub async fn next(&mut self) -> Result<Notice> {
+        let region = Arc::clone(&self.region);
+        let mut registration = None;
+        std::future::poll_fn(|context| {
+            let look = || self.poll();
+            region.poll_until(Alarm::Announcement, &mut registration, context, look)
+        })
+        .await
+    }
+
+    /// The same for whoever implements a stream: the task of the last call is woken when there may
+    /// be a notice, until then or until the subscription is dropped.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Notice>> {
+        let region = Arc::clone(&self.region);
+        let mut registration = self.registration.take();
+        let look = || self.poll();
+        let found = region.poll_until(Alarm::Announcement, &mut registration, context, look);
+        self.registration = registration;
+        found
     }
 
     fn lapped(&mut self, from: u64) -> Notice {
@@ -131,41 +141,7 @@ impl Subscription {
     }
 }
 
-/// How long a sleeper trusts that it will be woken. A producer that is killed between its
-/// announcement and the wake leaves the sleeper asleep until the next announcement or recovery;
-/// looking again now and then makes that a delay.
-const RECHECK: Duration = Duration::from_millis(500);
-
-/// Bit 0 of `event_sleepers`: somebody sleeps. The bits above count, so that a producer clears
-/// only what it has woken.
-const ASLEEP: u32 = 1;
-
-fn arm(sleepers: &AtomicU32) {
-    let mut seen = sleepers.load(SeqCst);
-    loop {
-        let next = (seen | ASLEEP).wrapping_add(2);
-        match sleepers.compare_exchange(seen, next, SeqCst, SeqCst) {
-            Ok(_) => return,
-            Err(now) => seen = now,
-        }
-    }
-}
-
 impl Mapped {
-    /// Wakes everybody who waits for an announcement. The announcement's CAS was `SeqCst`, and so
-    /// are these loads: either this thread sees the sleeper, or the sleeper's last look at the
-    /// ring sees the cell. The flag is cleared after the wake, so dying in between costs nothing.
-    pub(crate) fn wake_listeners(&self) {
-        let words = self.words();
-        let seen = words.event_sleepers.load(SeqCst);
-        if seen & ASLEEP != 0 {
-            words.event_word.fetch_add(1, SeqCst);
-            futex::wake(&words.event_word, u32::MAX >> 1, u32::MAX);
-            crate::crash::point("listeners.woken");
-            let _ = words.event_sleepers.compare_exchange(seen, seen & !ASLEEP, SeqCst, SeqCst);
-        }
-    }
-
     /// Lets `f` see the record that a ring cell names, if its memory was not reused. The record
     /// is protected by `hazard`, which the caller clears.
     pub(crate) fn announced<T>(

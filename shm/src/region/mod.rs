@@ -10,10 +10,12 @@ pub(crate) mod guard;
 pub(crate) mod iter;
 pub(crate) mod maintain;
 pub(crate) mod mapped;
+pub(crate) mod parker;
 pub(crate) mod pins;
 pub(crate) mod read;
 pub(crate) mod statistics;
 pub(crate) mod thread;
+pub(crate) mod wait;
 pub(crate) mod write;
 
 use std::ops::ControlFlow;
@@ -127,6 +129,8 @@ impl WriteOptions {
 /// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
 /// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`, `increment`, `update` | as `put`; those that compute begin again when another write came in between | linearizable: one compare-and-swap, under the condition that nothing happened to the entry since it was looked at |
 /// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
+/// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline | sees every change made before it looks; never sleeps through one, up to half a second late if the writer was killed or stopped before it woke anybody |
+/// | `changed_async`, `region_changed_async`, `Subscription::next` | does not block the task; one thread of the process sleeps for all tasks | the same |
 /// | `iter`, `scan` | lock-free | a key present all the time is seen at least once |
 /// | `len` | wait-free | exact when nobody writes |
 ///

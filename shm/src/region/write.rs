@@ -13,7 +13,7 @@
 //! | 4 `old`, `new`, then `slot` set | record unpublished | slot != new: marks it abandoned |
 //! | 5 slot CAS (insert: claim, slot CAS, end; by anybody) | *published* | steps 6 and 7 |
 //! | 6 old record marked dead | not announced | announces if the ring has no such cell |
-//! | 7 ring cell, wake | intent still set | finds the cell, announces nothing, wakes |
+//! | 7 ring cell, wakes | intent still set | finds the cell, announces nothing, wakes |
 //! | 8 `intent.record = 0` | done | - |
 //!
 //! Steps 1 (second half) to 5 are one attempt. It begins by clearing `slot`, before its search
@@ -230,6 +230,9 @@ impl<'m> Writer<'m> {
         let done = matches!(result, Ok(Written::Done { .. }));
         if let (false, Some((location, _))) = (done, self.appended) {
             self.abandon_own(location);
+        }
+        if done {
+            self.region.wake_key(self.hash as u32);
         }
         self.thread.intent.record.store(0, Release);
         crash::point("write.cleared");
@@ -508,7 +511,7 @@ impl<'m> Writer<'m> {
 impl Mapped {
     /// A caller's token as it reads now: one that was taken before the node had a number says
     /// origin 0, which means this node.
-    fn current(&self, token: Token) -> Token {
+    pub(crate) fn current(&self, token: Token) -> Token {
         let origin = if token.origin == 0 { self.members.origin() } else { token.origin };
         Token { origin, ..token }
     }

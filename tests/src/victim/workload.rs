@@ -5,8 +5,9 @@ use super::script::{CROWD, DISTRIBUTED, LOCAL, sacrifice, visit};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState, Seat};
-use vug::{Kind, MaintainOptions, Node, Region, Swap};
+use vug::{Kind, MaintainOptions, Node, Region, Swap, Waited};
 
 /// Tiny entries that make chains longer than one bucket in a region of 1 MiB.
 const CROWD_ENTRIES: u64 = 5000;
@@ -74,12 +75,22 @@ fn guards(region: &Region) {
     assert!(owned.is_some() && held.iter().all(Option::is_some));
 }
 
-/// Writes for a thread that waits for each change, and most of the time sleeps by then.
+/// Writes for threads that wait for each change, and most of the time sleep by then.
 fn listen(report: &Report, region: &Region) {
     const CHANGES: u64 = 300;
     let mut events = region.subscribe();
     let heard = AtomicU64::new(0);
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut seen = None;
+            while heard.load(Ordering::SeqCst) < CHANGES {
+                let until = Some(Instant::now() + Duration::from_secs(1));
+                match region.wait_for_change(b"listened", seen, until).expect("wait") {
+                    Waited::Changed(token) => seen = token,
+                    Waited::TimedOut => {}
+                }
+            }
+        });
         scope.spawn(|| {
             while heard.load(Ordering::SeqCst) < CHANGES {
                 events.wait(None).expect("wait").expect("a change");
