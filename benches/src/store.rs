@@ -113,15 +113,14 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A new region in a temporary home directory, with room for the load and four laps of
-    /// overwrites.
+    /// A new region in a temporary home directory, of three times what the load takes.
     ///
     /// # Panics
     /// When the region cannot be made.
     pub fn create(load: Load) -> Shared {
-        // Header, padding and index take at most 96 bytes an entry.
-        let live = load.bytes() + u64::from(load.entries) * 96;
-        Shared::create_with((5 * live).max(64 << 20))
+        // Header and index take less than 64 bytes an entry.
+        let live = load.bytes() + u64::from(load.entries) * 64;
+        Shared::create_with((3 * live).max(64 << 20))
     }
 
     /// A new region of a given size.
