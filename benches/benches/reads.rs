@@ -7,7 +7,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use vug_bench::{Distribution, InProcess, Load, Shared, Store, key, sequence};
+use vug::EntryView;
+use vug_bench::{Distribution, InProcess, KEY_LEN, Load, Shared, Store, key, sequence};
 
 /// Reads the entries of these numbers.
 type Way<'a> = Box<dyn FnMut(&[u32]) + 'a>;
@@ -42,6 +43,7 @@ fn compare(load: Load, slices: usize) {
     map.fill(load).expect("room for the load");
     let order = sequence(Distribution::Uniform, load.entries, 1);
     let mut value = vec![0; load.value_len];
+    let mut many = vec![0; load.value_len];
     let mut copied = Vec::new();
     let region = shared.region();
     let mut ways: Vec<(&str, Way<'_>)> = vec![
@@ -52,6 +54,22 @@ fn compare(load: Load, slices: usize) {
             each(move |n| shared.get(n, &mut value))
         }),
         ("get_into", each(|n| region.get_into(&key(n), &mut copied).expect("get").is_some())),
+        (
+            "get_many",
+            Box::new(|part| {
+                let mut keys = [[0; KEY_LEN]; 16];
+                for part in part.chunks_exact(16) {
+                    for (key, &n) in keys.iter_mut().zip(part) {
+                        *key = vug_bench::key(n);
+                    }
+                    let copy = |_, entry: Option<EntryView<'_>>| {
+                        many.copy_from_slice(entry.expect("all keys are there").value);
+                        black_box(&mut many);
+                    };
+                    region.get_many(&keys, copy).expect("get");
+                }
+            }),
+        ),
     ];
     let mut times = vec![Vec::new(); ways.len()];
     let mut at = 0;

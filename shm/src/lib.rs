@@ -59,6 +59,7 @@ pub use region::events::{Event, Notice, Subscription};
 pub use region::guard::{Guard, OwnedGuard};
 pub use region::iter::{Entry, EntryView, Iter};
 pub use region::maintain::{MaintainOptions, Maintenance};
+pub use region::many::Values;
 pub use region::pins::Pin;
 pub use region::statistics::{RegionState, Statistics};
 pub use region::wait::Waited;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vug::{Node, Region};
+use vug::{EntryView, Error, Node, Region, Values};
 
 fn home() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("a directory")
@@ -34,5 +34,40 @@ fn pins_and_guards_are_listed_with_their_member() {
     assert_eq!(statistics.pins, 1);
     assert!(statistics.oldest_pin >= Some(age));
     drop((owned, guard));
+    assert!(region.pins().is_empty());
+}
+
+#[test]
+fn many_keys_are_read_in_order_with_gaps_where_there_is_none() {
+    let home = home();
+    let (_node, region) = region(&home, 4 << 20);
+    for n in (0..1000_u32).step_by(2) {
+        region.put(&n.to_le_bytes(), &vec![n as u8; n as usize % 100]).expect("put");
+    }
+    for count in [0, 1, 15, 16, 17, 1000] {
+        let keys: Vec<[u8; 4]> = (0..count).map(u32::to_le_bytes).collect();
+        let mut next = 0;
+        let check = |index: usize, entry: Option<EntryView<'_>>| {
+            assert_eq!(index, next);
+            next += 1;
+            let expected = index.is_multiple_of(2).then(|| vec![index as u8; index % 100]);
+            assert_eq!(entry.map(|entry| entry.value.to_vec()), expected);
+            if let Some(entry) = entry {
+                assert_eq!(entry.key, keys[index]);
+            }
+            // The visitor may use the region, and what it was lent stays.
+            assert_eq!(region.get(&keys[index]).expect("get").is_some(), entry.is_some());
+        };
+        region.get_many(&keys, check).expect("get");
+        assert_eq!(next, count as usize);
+        let mut values = Values::new();
+        region.get_many_into(&keys, &mut values).expect("get");
+        assert_eq!(values.len(), count as usize);
+        let all = region.get_all(&keys).expect("get");
+        assert!(values.iter().eq(all.iter().map(Option::as_deref)));
+    }
+    let keys = [b"long enough".as_slice(), b""];
+    let error = region.get_many(&keys, |_, _| panic!("nothing is read")).expect_err("no key");
+    assert!(matches!(error, Error::InvalidKey { len: 0 }));
     assert!(region.pins().is_empty());
 }

@@ -27,6 +27,12 @@ pub struct EntryView<'a> {
     pub token: Token,
 }
 
+impl<'a> EntryView<'a> {
+    pub(crate) fn new(record: &Record<'a>, token: Token) -> Self {
+        Self { key: record.key(), value: record.value(), token }
+    }
+}
+
 /// A copied entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -9,6 +9,7 @@ pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod iter;
 pub(crate) mod maintain;
+pub(crate) mod many;
 pub(crate) mod mapped;
 pub(crate) mod parker;
 pub(crate) mod pins;
@@ -29,6 +30,7 @@ use crate::region::attributes::{Attributes, Scope};
 use crate::region::events::Subscription;
 use crate::region::guard::{Guard, OwnedGuard};
 use crate::region::iter::{EntryView, Iter};
+use crate::region::many::Values;
 use crate::region::mapped::Mapped;
 use crate::region::pins::Pin;
 use crate::region::statistics::Statistics;
@@ -193,6 +195,42 @@ impl Region {
             })
         })?;
         Ok(found.flatten())
+    }
+
+    /// Reads many keys, several times as fast as one after the other when they are not in the
+    /// processor's cache. `f` gets the number of each key, in order, and its entry if it has a
+    /// value, in place; it may use the region.
+    ///
+    /// Each key is read at an instant of its own.
+    ///
+    /// # Errors
+    /// As [`Region::get`]. `InvalidKey` before anything is read; `TooManyPins` if the thread holds
+    /// so many guards or visits that it has no hazard word left.
+    pub fn get_many<K: AsRef<[u8]>>(
+        &self,
+        keys: &[K],
+        f: impl FnMut(usize, Option<EntryView<'_>>),
+    ) -> Result<()> {
+        self.mapped.get_many(keys, f)
+    }
+
+    /// [`Region::get_many`] that replaces the content of `values` by copies.
+    ///
+    /// # Errors
+    /// As [`Region::get_many`].
+    pub fn get_many_into<K: AsRef<[u8]>>(&self, keys: &[K], values: &mut Values) -> Result<()> {
+        values.clear();
+        self.get_many(keys, |_, entry| values.push(entry.map(|entry| entry.value)))
+    }
+
+    /// [`Region::get_many`] that returns copies.
+    ///
+    /// # Errors
+    /// As [`Region::get_many`].
+    pub fn get_all<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        self.get_many(keys, |_, entry| values.push(entry.map(|entry| entry.value.to_vec())))?;
+        Ok(values)
     }
 
     /// State of an entry, valid or not. `None` if the key is absent.

@@ -198,7 +198,7 @@ impl Mapped {
     }
 
     #[inline]
-    fn count_read(&self, context: &Context, hit: bool) {
+    pub(crate) fn count_read(&self, context: &Context, hit: bool) {
         let thread = self.descriptor(context);
         bump(&thread.gets, 1);
         if hit {
@@ -208,12 +208,13 @@ impl Mapped {
 
     /// A visible entry under `hazard`, with its token. The hazard stays set on Some.
     #[inline(always)]
-    fn visible<'m>(
+    pub(crate) fn visible<'m>(
         &'m self,
         hazard: Hazard<'m>,
         key: &[u8],
+        hash: u64,
     ) -> Result<Option<(Record<'m>, Token)>> {
-        let Some(record) = self.lookup(hazard, self.hash(key), key)? else {
+        let Some(record) = self.lookup(hazard, hash, key)? else {
             return Ok(None);
         };
         match self.token(&record) {
@@ -233,7 +234,7 @@ impl Mapped {
         let Some(number) = context.hold() else {
             return self.get_pinned(&context, key);
         };
-        let found = self.visible(self.hazard(&context, number), key);
+        let found = self.visible(self.hazard(&context, number), key, self.hash(key));
         match found {
             Ok(Some((record, token))) if token.kind == Kind::Value => {
                 self.count_read(&context, true);
@@ -302,7 +303,7 @@ impl Mapped {
         Self::check_key(key)?;
         let context = self.context()?;
         let hazard = self.hazard(&context, 0);
-        let found = self.visible(hazard, key)?;
+        let found = self.visible(hazard, key, self.hash(key))?;
         let hit = matches!(found, Some((_, token)) if token.kind == Kind::Value);
         let result = found.map(|(record, token)| f(&record, token));
         hazard.clear();

@@ -51,6 +51,10 @@ pub(crate) struct Held<'m> {
 }
 
 impl<'m> Held<'m> {
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
     pub(crate) fn hazard(&self) -> Hazard<'m> {
         self.region.hazard(&self.context, self.number)
     }

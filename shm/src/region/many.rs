@@ -1,0 +1,121 @@
+//! Reads of many keys at a time, whose cache misses overlap.
+//!
+//! A read alone waits twice, for its bucket and for its record. Here the buckets of a batch are
+//! asked for at once, then the records that they seem to name, and only then each key is looked up
+//! in the ordinary way, which finds most of what it needs in the cache. The first two steps only
+//! give hints to the processor: what they saw decides nothing.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::layout::word::{SlotWord, tag_of};
+use crate::region::Kind;
+use crate::region::iter::EntryView;
+use crate::region::mapped::Mapped;
+use crate::sync::Relaxed;
+use crate::sync::prefetch::prefetch;
+
+/// Keys whose misses overlap: about as many as a core has line fill buffers.
+const BATCH: usize = 16;
+
+impl Mapped {
+    pub(crate) fn get_many<K: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        keys: &[K],
+        mut f: impl FnMut(usize, Option<EntryView<'_>>),
+    ) -> Result<()> {
+        keys.iter().try_for_each(|key| Self::check_key(key.as_ref()))?;
+        // A guard's hazard word, since the visitor may use the region.
+        let held = self.held()?;
+        let mut number = 0;
+        for batch in keys.chunks(BATCH) {
+            let mut hashes = [0; BATCH];
+            for (hash, key) in hashes.iter_mut().zip(batch) {
+                *hash = self.hash(key.as_ref());
+                self.prefetch_bucket(*hash);
+            }
+            let hashes = &hashes[..batch.len()];
+            for &hash in hashes {
+                self.prefetch_candidate(hash);
+            }
+            for (key, &hash) in batch.iter().zip(hashes) {
+                let found = self.visible(held.hazard(), key.as_ref(), hash)?;
+                let found = found.filter(|(_, token)| token.kind == Kind::Value);
+                self.count_read(held.context(), found.is_some());
+                f(number, found.as_ref().map(|(record, token)| EntryView::new(record, *token)));
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn prefetch_bucket(&self, hash: u64) {
+        if let Some(bucket) = self.buckets.get(self.primary(hash) as usize) {
+            prefetch(std::ptr::from_ref(bucket).cast());
+        }
+    }
+
+    /// Asks for the record that probably has the key, else for the next bucket of the chain.
+    #[inline]
+    fn prefetch_candidate(&self, hash: u64) {
+        let Some(bucket) = self.buckets.get(self.primary(hash) as usize) else {
+            return;
+        };
+        let candidates = bucket.slots_with_tag(tag_of(hash));
+        if let Some(slot) = bucket.slots.get(candidates.trailing_zeros() as usize) {
+            self.log.prefetch_record(SlotWord(slot.load(Relaxed)).location());
+        } else if let Some(next) = bucket.link.load(Relaxed).checked_sub(1)
+            && let Some(next) = self.buckets.get(next as usize)
+        {
+            prefetch(std::ptr::from_ref(next).cast());
+        }
+    }
+}
+
+/// Copies of the values of many keys in one buffer, which
+/// [`Region::get_many_into`](crate::Region::get_many_into) fills and which may be used again.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    bytes: Vec<u8>,
+    ranges: Vec<Option<Range<usize>>>,
+}
+
+impl Values {
+    /// An empty buffer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many keys were asked for.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether none was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Value of the key number `index`; `None` if it had none.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        self.ranges.get(index)?.clone().map(|range| &self.bytes[range])
+    }
+
+    /// The values in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ranges.clear();
+    }
+
+    pub(crate) fn push(&mut self, value: Option<&[u8]>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.ranges.push(value.map(|_| start..self.bytes.len()));
+    }
+}
