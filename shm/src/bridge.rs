@@ -82,6 +82,10 @@ pub struct Change<'a> {
     pub version: u64,
     /// Node that made the change.
     pub origin: u16,
+    /// When the entry expires by itself, in microseconds since 1970; `None`: the region decides.
+    pub deadline: Option<u64>,
+    /// Whether the change was made because the entry before it had expired.
+    pub expiration: bool,
 }
 
 /// How far [`Feed::drain`] came.
@@ -186,6 +190,8 @@ impl Feed {
                         kind: token.kind,
                         version: token.version,
                         origin: token.origin,
+                        deadline: record.deadline(),
+                        expiration: record.is_expiration(),
                     })
                 })?;
                 match seen {
@@ -206,13 +212,14 @@ impl Feed {
     /// # Errors
     /// As [`Region::put`](crate::Region::put).
     pub fn apply(&self, change: Change<'_>) -> Result<Applied> {
-        let Change { key, value, kind, version, origin, .. } = change;
+        let Change { key, value, kind, version, origin, deadline, expiration, .. } = change;
         if version > MAX_VERSION {
             let what = format!("apply version {version}, beyond every clock");
             return Err(Error::NotAllowed { region: self.region.name().into(), what });
         }
         let condition = Condition::Newer { version, origin };
-        match self.mapped().write(write::Change { key, value, kind, condition })? {
+        let change = write::Change { key, value, kind, condition, deadline, expiration };
+        match self.mapped().write(change)? {
             Written::Done { .. } => Ok(Applied::Newer),
             Written::Refused(Some(token)) if (token.version, token.origin) == (version, origin) => {
                 Ok(Applied::Equal)
@@ -240,6 +247,8 @@ impl Feed {
                 kind: view.token.kind,
                 version: view.token.version,
                 origin: view.token.origin,
+                deadline: view.record.deadline(),
+                expiration: view.record.is_expiration(),
             })
         })
     }

@@ -56,11 +56,20 @@ pub use recover::Recovery;
 pub use region::atomic::PutIfAbsent;
 pub use region::attributes::{Attributes, DataPolicy, Scope};
 pub use region::events::{Event, Notice, Subscription};
+pub use region::expiry::{Expiry, ExpiryAction};
 pub use region::guard::{Guard, OwnedGuard};
 pub use region::iter::{Entry, EntryView, Iter};
 pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::many::Values;
 pub use region::pins::Pin;
 pub use region::statistics::{RegionState, Statistics};
+pub use region::sweep::Swept;
 pub use region::wait::Waited;
 pub use region::{Kind, Outcome, Region, Swap, Token, WriteOptions};
+
+/// Sets the clock of the calling thread forward, so that tests of expiry need not wait.
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub fn advance_clock(by: std::time::Duration) {
+    os::clock::advance(u64::try_from(by.as_micros()).unwrap_or(u64::MAX));
+}

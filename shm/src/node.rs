@@ -10,6 +10,7 @@ use crate::member::{MemberInfo, Members};
 use crate::recover::Recovery;
 use crate::region::Region;
 use crate::region::attributes::{Attributes, DataPolicy, Given, Scope};
+use crate::region::expiry::Expiry;
 use crate::region::file::{self, EXTENSION};
 use crate::region::maintain::{MaintainOptions, Maintenance};
 use crate::region::mapped::Mapped;
@@ -255,6 +256,20 @@ impl RegionBuilder<'_> {
     pub fn concurrency_checks(mut self, on: bool) -> Self {
         self.wanted.concurrency_checks = on;
         self.given.concurrency_checks = true;
+        self
+    }
+
+    /// After which time since they were written entries expire. Counts when the region is made; one
+    /// that exists keeps its own, see [`Region::set_entry_ttl`].
+    pub fn entry_ttl(mut self, ttl: Expiry) -> Self {
+        self.wanted.entry_ttl = Some(ttl);
+        self
+    }
+
+    /// After which time without a read or write entries expire. Counts when the region is made;
+    /// one that exists keeps its own, see [`Region::set_entry_idle`].
+    pub fn entry_idle(mut self, idle: Expiry) -> Self {
+        self.wanted.entry_idle = Some(idle);
         self
     }
 

@@ -229,6 +229,8 @@ fn absurd_versions_of_other_nodes_are_refused() {
         kind: Kind::Value,
         version,
         origin: 9,
+        deadline: None,
+        expiration: false,
     };
     for version in [u64::MAX, u64::MAX - 1, u64::MAX - 1000] {
         assert!(matches!(feed.apply(change(version)), Err(Error::NotAllowed { .. })));

@@ -76,6 +76,8 @@ pub(super) fn to_core(change: bridge::Change<'_>) -> Change<'_> {
         },
         version: change.version,
         origin: change.origin,
+        deadline: change.deadline,
+        expiration: change.expiration,
     }
 }
 
@@ -93,6 +95,8 @@ pub(super) fn to_library(change: Change<'_>) -> bridge::Change<'_> {
         },
         version: change.version,
         origin: change.origin,
+        deadline: change.deadline,
+        expiration: change.expiration,
     }
 }
 

@@ -50,7 +50,16 @@ pub struct Change<'a> {
     pub version: u64,
     /// The node that made it; 0 means "the node that holds it" and never goes over the wire.
     pub origin: u16,
+    /// When the entry expires by itself, in microseconds since 1970; `None`: the region decides.
+    pub deadline: Option<u64>,
+    /// Whether the change was made because the entry before it had expired.
+    pub expiration: bool,
 }
+
+/// Flag: eight bytes between header and key are the deadline.
+pub const DEADLINE: u8 = 0x01;
+/// Flag: see [`Change::expiration`].
+pub const EXPIRATION: u8 = 0x02;
 
 /// Before each record's key and value.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -68,7 +77,7 @@ pub struct RecordHeader {
     pub origin: U16,
     /// See [`Kind`].
     pub kind: u8,
-    /// 0: no flag is defined in protocol 1, others are refused.
+    /// [`DEADLINE`], [`EXPIRATION`]; others are refused.
     pub flags: u8,
     /// 0.
     pub reserved: U16,
@@ -76,7 +85,14 @@ pub struct RecordHeader {
 
 /// Bytes the change takes on the wire.
 pub fn encoded_len(change: &Change<'_>) -> usize {
-    size_of::<RecordHeader>() + change.key.len() + change.value.len()
+    size_of::<RecordHeader>()
+        + deadline_len(change.deadline)
+        + change.key.len()
+        + change.value.len()
+}
+
+fn deadline_len(deadline: Option<u64>) -> usize {
+    if deadline.is_some() { size_of::<U64>() } else { 0 }
 }
 
 /// Appends a record. The key must have 1 to 65,536 bytes; other changes are not sent (false).
@@ -94,10 +110,14 @@ pub fn push(out: &mut Vec<u8>, change: &Change<'_>) -> bool {
         key_len_less_one: U16::new(key_len),
         origin: U16::new(change.origin),
         kind: change.kind as u8,
-        flags: 0,
+        flags: if change.deadline.is_some() { DEADLINE } else { 0 }
+            | if change.expiration { EXPIRATION } else { 0 },
         reserved: U16::new(0),
     };
     out.extend_from_slice(header.as_bytes());
+    if let Some(deadline) = change.deadline {
+        out.extend_from_slice(&deadline.to_le_bytes());
+    }
     out.extend_from_slice(change.key);
     out.extend_from_slice(change.value);
     true
@@ -133,18 +153,24 @@ impl<'a> Records<'a> {
             .map_err(|_| truncated(size_of::<RecordHeader>()))?;
         let key_len = usize::from(header.key_len_less_one.get()) + 1;
         let value_len = header.value_len.get() as usize;
-        let need = size_of::<RecordHeader>() + key_len + value_len;
+        let (kind, flags) = (header.kind, header.flags);
+        let deadline_len = if flags & DEADLINE == 0 { 0 } else { size_of::<U64>() };
+        let need = size_of::<RecordHeader>() + deadline_len + key_len + value_len;
         if all.len() < need {
             return Err(truncated(need));
         }
-        let (kind, flags) = (header.kind, header.flags);
         let kind = Kind::from_u8(kind)
-            .filter(|k| flags == 0 && *k != Kind::Transit && header.origin.get() != 0)
+            .filter(|k| {
+                flags & !(DEADLINE | EXPIRATION) == 0
+                    && *k != Kind::Transit
+                    && header.origin.get() != 0
+            })
             .ok_or(WireError::UnknownRecord { kind, flags })?;
         let (bytes, rest) = all.split_at(need);
         self.rest = rest;
         self.left -= 1;
-        let (key, value) = body[..key_len + value_len].split_at(key_len);
+        let (deadline, body) = body[..deadline_len + key_len + value_len].split_at(deadline_len);
+        let (key, value) = body.split_at(key_len);
         let change = Change {
             position: header.position.get(),
             key,
@@ -152,6 +178,8 @@ impl<'a> Records<'a> {
             kind,
             version: header.version.get(),
             origin: header.origin.get(),
+            deadline: deadline.try_into().ok().map(u64::from_le_bytes),
+            expiration: flags & EXPIRATION != 0,
         };
         Ok(Some((change, bytes)))
     }

@@ -12,7 +12,10 @@ use zerocopy::IntoBytes;
 static KEY: [u8; 65_536] = [7; 65_536];
 
 fn change<'a>(key: &'a [u8], value: &'a [u8]) -> Change<'a> {
-    Change { position: 3, key, value, kind: Kind::Value, version: 1 << 60, origin: 2 }
+    let kind = Kind::Value;
+    // Short keys have neither, longer ones both.
+    let (deadline, expiration) = ((key.len() > 1).then_some(1 << 50), key.len() > 1);
+    Change { position: 3, key, value, kind, version: 1 << 60, origin: 2, deadline, expiration }
 }
 
 fn sample() -> Vec<u8> {
@@ -131,7 +134,7 @@ fn records_no_version_1_node_sends_are_refused() {
         (std::mem::offset_of!(record::RecordHeader, kind), 0u8),
         (std::mem::offset_of!(record::RecordHeader, kind), 5),
         (std::mem::offset_of!(record::RecordHeader, kind), 9),
-        (std::mem::offset_of!(record::RecordHeader, flags), 1),
+        (std::mem::offset_of!(record::RecordHeader, flags), 4),
         (std::mem::offset_of!(record::RecordHeader, origin), 0),
     ];
     for (offset, value) in fields {

@@ -14,7 +14,8 @@ use crate::check::source::Source;
 use crate::check::words::{Plan, Words};
 use crate::error::Result;
 use crate::layout::record::{
-    RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
+    DEADLINE_BYTES, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, RECORD_HEADER, RecordHeader,
+    STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
 };
 use crate::layout::word::{HIDDEN_TAG, Location, SegmentState, tag_of};
 use crate::region::Kind;
@@ -26,6 +27,9 @@ struct Parsed<'b> {
     len: usize,
     hash: u32,
     kind: Option<Kind>,
+    flags: u8,
+    extensions: usize,
+    deadline: u64,
     state: u16,
 }
 
@@ -49,6 +53,9 @@ fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
         len,
         hash: long(offset_of!(RecordHeader, hash))?,
         kind: bytes.get(offset_of!(RecordHeader, kind)).and_then(|&kind| Kind::from_byte(kind)),
+        flags: *bytes.get(offset_of!(RecordHeader, flags))?,
+        extensions,
+        deadline: number(bytes, RECORD_HEADER).map_or(0, u64::from_ne_bytes),
         state: word(offset_of!(RecordHeader, state))?,
     })
 }
@@ -56,6 +63,7 @@ fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
 struct Walk<'a> {
     plan: &'a Plan,
     primaries: u64,
+    deadlines: bool,
     owners: &'a Owners,
     report: &'a mut Report,
     found: &'a mut Findings,
@@ -87,6 +95,7 @@ pub(super) fn walk(
     let mut walk = Walk {
         plan,
         primaries: words.table.map_or(1, |table| table.primaries),
+        deadlines: words.deadlines,
         owners,
         report,
         found,
@@ -218,12 +227,34 @@ impl Walk<'_> {
         if record.kind.is_none() {
             self.found.problem(place, "its kind is none");
         }
+        self.extensions(place, record);
         let known = STATE_DEAD | STATE_ABANDONED | STATE_PUBLISHED;
         if self.plan.plain && record.state & !known != 0 {
             self.found.problem(place, "its state has reserved bits");
         }
         if record.state & (STATE_DEAD | STATE_ABANDONED) == STATE_ABANDONED {
             self.found.problem(place, "is marked abandoned, but not dead");
+        }
+    }
+
+    /// Whether the flags name exactly the extensions that are there, and the deadline is a time.
+    fn extensions(&mut self, place: &str, record: &Parsed<'_>) {
+        let known = FLAG_DEADLINE | FLAG_EXPIRATION | FLAG_REMOTE;
+        if self.plan.plain && record.flags & !known != 0 {
+            self.found.problem(place, format_args!("has reserved flags {:#x}", record.flags));
+        }
+        let has_deadline = record.flags & FLAG_DEADLINE != 0;
+        let wanted = if has_deadline { DEADLINE_BYTES } else { 0 };
+        if record.extensions < wanted || (self.plan.plain && record.extensions != wanted) {
+            let what = format_args!(
+                "has {} bytes of extensions, its flags want {wanted}",
+                record.extensions
+            );
+            self.found.problem(place, what);
+        } else if has_deadline && record.deadline == 0 {
+            self.found.problem(place, "its deadline is no time");
+        } else if has_deadline && !self.deadlines {
+            self.found.problem(place, "has a deadline, but the region knows of none");
         }
     }
 

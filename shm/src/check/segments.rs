@@ -74,9 +74,6 @@ pub(super) fn read(
             );
             segment.committed = segment.committed.min(map.segment_bytes) & !7;
         }
-        if plan.plain && field!(header, SegmentHeader, newest_version) != 0 {
-            found.problem(format_args!("segment {number}"), "reserved words are not zero");
-        }
         segments.push(segment);
     }
     Ok(segments)

@@ -30,6 +30,8 @@ pub(super) struct Words {
     pub(super) members_used: u64,
     pub(super) ring_tail: u64,
     pub(super) recoveries: u64,
+    /// Whether any record was written with a deadline.
+    pub(super) deadlines: bool,
     /// `None` if the words do not describe a table inside the segments.
     pub(super) table: Option<Table>,
 }
@@ -124,6 +126,7 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
         members_used: limited("members_used", field!(page, RegionWords, members_used), map.members),
         ring_tail: field!(page, RegionWords, ring_tail),
         recoveries: field!(page, RegionWords, recoveries),
+        deadlines: limited("deadlines", field!(page, RegionWords, deadlines), 1) == 1,
         table: None,
     };
     for (name, mark) in [
@@ -137,6 +140,7 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
                 .note(format_args!("{PLACE}: watermark {name} is {mark}, the ring ends at {tail}"));
         }
     }
+    expiry(&page, found);
     if plan.plain {
         reserved(&page, found);
     }
@@ -145,6 +149,20 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
         found.problem(PLACE, "the index table does not lie in the segments");
     }
     Ok(Words { table, ..words })
+}
+
+/// The times of the region: an action needs a time, and a time to live versions that are times.
+fn expiry(page: &[u64], found: &mut Findings) {
+    let ttl = field!(page, RegionWords, entry_ttl);
+    for (name, word) in [("entry_ttl", ttl), ("entry_idle", field!(page, RegionWords, entry_idle))]
+    {
+        if word != 0 && word >> 2 == 0 {
+            found.problem("region words", format_args!("{name} is an action without a time"));
+        }
+    }
+    if ttl != 0 && field!(page, RegionWords, timed_since) == 0 {
+        found.problem("region words", "entry_ttl without timed_since");
+    }
 }
 
 /// Words that this version never writes.
@@ -161,7 +179,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, ring_reserved), 7),
         (offset_of!(RegionWords, event_reserved), 5),
         (offset_of!(RegionWords, ack_reserved), 3),
-        (offset_of!(RegionWords, policy_reserved), 4),
+        (offset_of!(RegionWords, policy_reserved), 2),
         (offset_of!(RegionWords, rare_reserved), 4),
         (offset_of!(RegionWords, floor_reserved), 7),
         (offset_of!(RegionWords, growth_reserved), 4),

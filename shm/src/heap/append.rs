@@ -5,6 +5,12 @@
 //! reserve a segment each. The mutex is private to the process and dies with it; other processes
 //! never wait for it.
 //!
+//! Records with a deadline go through lanes of their own, one for each of a few classes of time
+//! left ([`class_of`]), so that a segment holds what expires in about the same time and is free
+//! again as a whole. In small regions, and where no segment is to be had for such a lane, they go
+//! with the others. The segment header keeps the latest deadline, and the newest version among
+//! records without one, as hints for sweeps.
+//!
 //! | killed after | state | who repairs |
 //! |---|---|---|
 //! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active -> Sealed |
@@ -37,7 +43,9 @@ use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::record::Record;
 use crate::heap::record::copy::Content;
+use crate::layout::segment::SegmentHeader;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
+use crate::os::clock;
 use crate::sync::{AtomicU64, Relaxed, Release, fence};
 
 /// An active segment of this process.
@@ -52,6 +60,8 @@ struct Active {
 #[derive(Debug)]
 pub(crate) struct Appender {
     lanes: Box<[CachePadded<Mutex<Option<Active>>>]>,
+    /// For records with a deadline, by class.
+    classes: [CachePadded<Mutex<Option<Active>>>; CLASSES],
     /// For tombstones when there is no room for other writes.
     reserve: CachePadded<Mutex<Option<Active>>>,
     /// For copies of records that lived long.
@@ -99,6 +109,24 @@ pub(crate) trait Author {
     fn may_use_reserve(&self) -> bool;
 }
 
+/// Classes of time that is left to a record with a deadline.
+const CLASSES: usize = 4;
+
+/// Regions of fewer segments do without classes: too much of them would be half-filled segments.
+const CLASSED_SEGMENTS: u32 = 64;
+
+/// Up to 17 seconds, 4 minutes, 72 minutes, more: each class lasts 16 times as long as the one
+/// before it. What a segment of a class holds has expired when the class has lasted twice.
+fn class_of(deadline: u64) -> usize {
+    let left = deadline.saturating_sub(clock::coarse_micros());
+    match left.checked_ilog2().unwrap_or(0) {
+        0..24 => 0,
+        24..28 => 1,
+        28..32 => 2,
+        _ => 3,
+    }
+}
+
 /// Free segments that the author leaves to others.
 pub(crate) fn kept(log: &Log, author: &impl Author) -> usize {
     let room = if author.may_use_reserve() { Room::Tombstone } else { Room::Ordinary };
@@ -111,6 +139,7 @@ impl Appender {
         let lanes = (2 * threads).clamp(4, 32);
         Self {
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
+            classes: Default::default(),
             reserve: CachePadded::default(),
             cold: CachePadded::default(),
         }
@@ -135,6 +164,13 @@ impl Appender {
         author: &impl Author,
         content: &impl Content,
     ) -> Result<Option<Location>> {
+        if let (Some(deadline), true) = (content.deadline(), log.segments() >= CLASSED_SEGMENTS) {
+            let lane = &self.classes[class_of(deadline)];
+            let appended = append_to(&mut locked(lane), log, author, content, Room::Ordinary)?;
+            if appended.is_some() {
+                return Ok(appended);
+            }
+        }
         let mut lane = self.lane(author.thread() as usize);
         let appended = append_to(&mut lane, log, author, content, Room::Ordinary)?;
         if appended.is_some() || !author.may_use_reserve() {
@@ -164,7 +200,7 @@ impl Appender {
 
     /// Gives all segments of this process up for adoption.
     pub(crate) fn release(&self, log: &Log) {
-        for lane in self.lanes.iter().chain([&self.reserve, &self.cold]) {
+        for lane in self.lanes.iter().chain(&self.classes).chain([&self.reserve, &self.cold]) {
             give_up(&mut locked(lane), log);
         }
         log.words().open_hint.store(1, Relaxed);
@@ -216,10 +252,23 @@ fn append_to(
     crash::point("append.announced");
     active.offset += bytes;
     if let Some(header) = log.header(active.segment) {
+        note(header, content);
         header.committed.store(active.offset as u64, Release);
     }
     crash::point("append.committed");
     Ok(Some(location))
+}
+
+/// Keeps the hints of a segment that its owner fills.
+fn note(header: &SegmentHeader, content: &impl Content) {
+    let (word, value) = match content.deadline() {
+        Some(deadline) => (&header.latest_deadline, deadline),
+        None => (&header.newest_version, content.version()),
+    };
+    if word.load(Relaxed) < value {
+        word.store(value, Relaxed);
+        crash::point("append.noted");
+    }
 }
 
 /// Finds a segment with room for `need` bytes and makes it active in the author's name. `None`
@@ -397,6 +446,8 @@ impl Log {
         if seen.state() != Some(SegmentState::Open) {
             header.dead.store(0, Relaxed);
             header.cleaner.store(0, Relaxed);
+            header.latest_deadline.store(0, Relaxed);
+            header.newest_version.store(0, Relaxed);
             header.class.store(class, Relaxed);
             header.birth.store(self.words().births.fetch_add(1, Relaxed), Relaxed);
             header.committed.store(0, Release);

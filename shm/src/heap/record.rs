@@ -16,15 +16,16 @@
 pub(crate) mod copy;
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use zerocopy::IntoBytes;
 
 use crate::error::{Error, Result};
 use crate::heap::{Log, words};
 use crate::layout::record::{
-    EXTENSION_OFFSET, Extent, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD,
-    STATE_OFFSET, STATE_PUBLISHED, padded,
+    ACCESS_OFFSET, DEADLINE_BYTES, EXTENSION_OFFSET, Extent, FLAG_DEADLINE, FLAG_EXPIRATION,
+    RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED,
+    padded,
 };
 use crate::layout::word::Location;
 
@@ -35,6 +36,7 @@ pub(crate) struct Head {
     pub(crate) hash: u32,
     pub(crate) origin: u16,
     pub(crate) kind: u8,
+    pub(crate) flags: u8,
     value_len: u32,
     key_len: u32,
 }
@@ -65,6 +67,7 @@ impl Head {
             key_len: u32::from(rest as u16) + 1,
             origin: (rest >> 16) as u16,
             kind: (rest >> 32) as u8,
+            flags: (rest >> 40) as u8,
         };
         (head, extension_bytes)
     }
@@ -190,6 +193,34 @@ impl<'m> Record<'m> {
         self.part(self.value_at as usize, self.head.value_len as usize)
     }
 
+    /// When the entry expires by itself, whatever the region says. A deadline flag without room
+    /// for a deadline is damage, which the audit reports; it reads as none.
+    #[inline]
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        if self.head.flags & FLAG_DEADLINE == 0
+            || (self.key_at as usize) < RECORD_HEADER + DEADLINE_BYTES
+        {
+            return None;
+        }
+        // SAFETY: the extensions lie between header and key, inside the record that `read` checked.
+        let at = unsafe { self.start.add(RECORD_HEADER) };
+        // SAFETY: 8-aligned as the record is; immutable while protected.
+        Some(unsafe { at.cast::<u64>().read() })
+    }
+
+    /// Whether it was made because the entry before it had expired.
+    pub(crate) fn is_expiration(&self) -> bool {
+        self.head.flags & FLAG_EXPIRATION != 0
+    }
+
+    /// Last access in ticks; see [`RecordHeader::access`].
+    pub(crate) fn access(&self) -> &'m AtomicU32 {
+        // SAFETY: inside the header that `read` checked.
+        let access = unsafe { self.start.add(ACCESS_OFFSET) }.cast::<AtomicU32>();
+        // SAFETY: 4-aligned, valid for 'm, only ever accessed atomically after publication.
+        unsafe { access.as_ref() }
+    }
+
     #[inline]
     fn part(&self, at: usize, len: usize) -> &'m [u8] {
         // SAFETY: `read` checked that key and value end inside the segment.
@@ -255,11 +286,23 @@ pub(crate) struct Draft<'a> {
     pub(crate) kind: u8,
     pub(crate) flags: u8,
     pub(crate) member: u16,
+    /// When the entry expires by itself.
+    pub(crate) deadline: Option<u64>,
+    pub(crate) access: u32,
     pub(crate) key: &'a [u8],
     pub(crate) value: &'a [u8],
 }
 
 impl Draft<'_> {
+    /// Where its parts lie. `None` if the sum does not fit.
+    pub(crate) fn extent(&self) -> Option<Extent> {
+        Extent::of(self.key.len(), self.value.len(), self.extension_bytes())
+    }
+
+    fn extension_bytes(&self) -> usize {
+        if self.deadline.is_some() { DEADLINE_BYTES } else { 0 }
+    }
+
     /// Writes the header in the pieces in which it is read: three words, then the fields of the
     /// fourth, two of which go on changing.
     ///
@@ -273,11 +316,11 @@ impl Draft<'_> {
             key_len_less_one: (self.key.len() - 1) as u16,
             origin: self.origin,
             kind: self.kind,
-            flags: self.flags,
+            flags: self.flags | if self.deadline.is_some() { FLAG_DEADLINE } else { 0 },
             member: self.member,
-            extension_bytes: 0,
+            extension_bytes: self.extension_bytes() as u16,
             state: 0,
-            access: 0,
+            access: self.access,
         };
         // SAFETY: the first three words of the header.
         unsafe { words::store(start, &header.as_bytes()[..EXTENSION_OFFSET]) };
@@ -297,6 +340,12 @@ impl Draft<'_> {
         let start = unsafe { start.add(location.offset()) };
         // SAFETY: the header of the record.
         unsafe { self.write_header(start) };
+        if let Some(deadline) = self.deadline {
+            // SAFETY: inside the record.
+            let at = unsafe { start.add(RECORD_HEADER) };
+            // SAFETY: exclusive bytes, 8-aligned; `extent` left room for it.
+            unsafe { words::store(at, &deadline.to_ne_bytes()) };
+        }
         // SAFETY: inside the record.
         let key = unsafe { start.add(extent.key) };
         // SAFETY: exclusive, parts of a record are 8-aligned and padded.

@@ -17,7 +17,8 @@ pub(crate) struct RecordHeader {
     pub(crate) origin: u16,
     /// `Kind`.
     pub(crate) kind: u8,
-    /// `FLAG_REMOTE`; bits 0 to 2 are reserved: deadline, fence, previous record follow.
+    /// `FLAG_*`. Bits 0 to 2 say which extensions follow, in this order: deadline, fence
+    /// (reserved), previous record (reserved).
     pub(crate) flags: u8,
     /// Low 16 bits of the member that wrote it.
     pub(crate) member: u16,
@@ -25,7 +26,8 @@ pub(crate) struct RecordHeader {
     pub(crate) extension_bytes: u16,
     /// `STATE_*` bits. Atomic after publication.
     pub(crate) state: u16,
-    /// Time of the last access in ticks (reserved for idle time). Atomic after publication.
+    /// Last read or write in ticks of 2^16 microseconds, modulo 2^32; 0 = not known. Only kept
+    /// while the region has an idle time. Atomic after publication.
     pub(crate) access: u32,
 }
 
@@ -44,8 +46,15 @@ pub(crate) const STATE_ABANDONED: u16 = 2;
 /// A cleaner saw the record in the index. Set before the CAS that puts a copy in its place, so that
 /// recovery of its writer knows that it was published, whatever happened since.
 pub(crate) const STATE_PUBLISHED: u16 = 4;
+/// An extension of 8 bytes says when the entry expires, in microseconds since 1970.
+pub(crate) const FLAG_DEADLINE: u8 = 0x01;
+/// The record was made because the entry before it had expired.
+pub(crate) const FLAG_EXPIRATION: u8 = 0x40;
 /// The change came from another node.
 pub(crate) const FLAG_REMOTE: u8 = 0x80;
+
+/// Size of the deadline, which is the first extension.
+pub(crate) const DEADLINE_BYTES: usize = 8;
 
 /// Largest key.
 pub(crate) const MAX_KEY: usize = 65_536;
@@ -72,7 +81,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Of a record without extensions. `None` if the sum does not fit.
+    /// `None` if the sum does not fit.
     pub(crate) fn of(key_len: usize, value_len: usize, extension_bytes: usize) -> Option<Self> {
         let key = RECORD_HEADER.checked_add(padded(extension_bytes))?;
         let value = key.checked_add(key_len)?.checked_add(7)? & !7;

@@ -80,15 +80,21 @@ pub(crate) struct RegionWords {
     pub(crate) line_reserved: AtomicU64,
 
     // Line 1: attributes that may change while the region is in use.
-    /// Time to live of entries in microseconds; 0 = none.
+    /// Time to live of entries in microseconds, times 4, and what happens then (`ExpiryAction`);
+    /// 0 = none.
     pub(crate) entry_ttl: AtomicU64,
-    /// Idle time of entries in microseconds; 0 = none.
+    /// The same for their idle time.
     pub(crate) entry_idle: AtomicU64,
-    /// What happens to an entry at the end of either.
-    pub(crate) expiry_actions: AtomicU64,
+    /// Accesses count from here on (microseconds since 1970).
+    pub(crate) idle_since: AtomicU64,
     /// Bound on entries; 0 = none.
     pub(crate) max_entries: AtomicU64,
-    pub(crate) policy_reserved: [AtomicU64; 4],
+    /// Since when (microseconds since 1970) versions are times in a region of local scope, and
+    /// what counts as the age of entries that are older; 0 = they are not.
+    pub(crate) timed_since: AtomicU64,
+    /// 1 = records with a deadline of their own were written.
+    pub(crate) deadlines: AtomicU64,
+    pub(crate) policy_reserved: [AtomicU64; 2],
 
     // Line 2: the event ring.
     /// Next position to be written.

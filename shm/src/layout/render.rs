@@ -12,7 +12,9 @@ use crate::layout::node::{
     LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords, Phase,
     SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
-use crate::layout::record::{FLAG_REMOTE, MAX_KEY, RecordHeader, STATE_ABANDONED, STATE_DEAD};
+use crate::layout::record::{
+    FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, MAX_KEY, RecordHeader, STATE_ABANDONED, STATE_DEAD,
+};
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
     OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
@@ -137,10 +139,12 @@ fn region_words() -> String {
         lease_deadline: "reserved (global scope), zero",
         table: "reserved (growth), zero",
         line_reserved: "zero",
-        entry_ttl: "reserved (expiry), zero",
-        entry_idle: "reserved (expiry), zero",
-        expiry_actions: "reserved (expiry), zero",
+        entry_ttl: "time to live, microseconds x 4 + expiry action; 0 = none",
+        entry_idle: "idle time, microseconds x 4 + expiry action; 0 = none",
+        idle_since: "accesses count from here on, microseconds since 1970",
         max_entries: "reserved (eviction), zero",
+        timed_since: "since when versions are times in a region of local scope; 0 = they are not",
+        deadlines: "1 = records with a deadline were written",
         policy_reserved: "zero",
         ring_tail: "next position of the event ring",
         ring_reserved: "zero",
@@ -169,7 +173,7 @@ fn region_words() -> String {
         segment_hint: "where the search for a free segment with memory starts; any value is right",
         births: "reserved (cleaning), zero",
         migrate_hint: "reserved (growth), zero",
-        sweep_hint: "reserved (expiry), zero",
+        sweep_hint: "where the next sweep starts; any value is right",
         unbacked_hint: "where the search for a segment without memory starts; any value is right",
         open_hint: "0 = probably no segment is open; any value is right",
         dead_hint: "0 = probably no sealed segment is all dead; any value is right",
@@ -184,7 +188,7 @@ fn region_words() -> String {
         bytes_moved: "reserved (cleaning), zero",
         foreground_cleans: "reserved (cleaning), zero",
         evicted: "reserved (eviction), zero",
-        expired: "reserved (expiry), zero",
+        expired: "entries that sweeps destroyed or invalidated",
         growths: "reserved (growth), zero",
         segments_released: "reserved, zero",
         reserved: "zero",
@@ -255,8 +259,8 @@ fn segment_header() -> String {
     rows!(SegmentHeader {
         committed: "bytes from the start that hold complete records, a multiple of 8",
         dead: "bytes of records counted as dead; may be too low",
-        latest_deadline: "reserved (expiry), zero",
-        newest_version: "reserved (delta scans), zero",
+        latest_deadline: "latest deadline of its records; 0 = none has one; hint",
+        newest_version: "highest version of its records without deadline; hint",
         birth: "reserved (cleaning), zero",
         class: "reserved (cleaning), zero",
         run: "reserved (records of several segments), zero",
@@ -284,7 +288,7 @@ fn record_header() -> String {
         member: "u16, slot of the member that wrote it",
         extension_bytes: "u16, bytes of extensions behind the header",
         state: "u16, atomic",
-        access: "u32, atomic; reserved (idle time), zero",
+        access: "u32, atomic; last access in ticks of 2^16 microseconds; 0 = unknown",
     })
 }
 
@@ -479,6 +483,8 @@ fn record_bits() -> String {
         vec![format!("`{field}`"), format!("{mask:#06x}"), meaning.into()]
     };
     let lines = [
+        line("flags", u64::from(FLAG_DEADLINE), "the first extension is a deadline"),
+        line("flags", u64::from(FLAG_EXPIRATION), "the entry before it had expired"),
         line("flags", u64::from(FLAG_REMOTE), "the change came from another node"),
         line("state", u64::from(STATE_DEAD), "the record is not in the index (any more)"),
         line("state", u64::from(STATE_ABANDONED), "with the former: it never was"),

@@ -12,9 +12,10 @@ pub(crate) struct SegmentHeader {
     /// Bytes of records known to be dead: a hint that says when looking is worth it. The truth is
     /// the dead mark of each record.
     pub(crate) dead: AtomicU64,
-    /// Latest deadline of a record in the segment (reserved for expiry).
+    /// Latest deadline of a record in the segment, 0 if none has one. Hint for sweeps.
     pub(crate) latest_deadline: AtomicU64,
-    /// Highest version in the segment (reserved for delta scans).
+    /// Highest version of the records in the segment that have no deadline, 0 if there are none.
+    /// Hint for sweeps.
     pub(crate) newest_version: AtomicU64,
     /// `births` of the region when the segment was taken.
     pub(crate) birth: AtomicU64,

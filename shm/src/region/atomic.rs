@@ -196,7 +196,7 @@ impl Region {
         let backoff = Backoff::new();
         let mut old = Vec::new();
         loop {
-            let found = self.mapped.inspect(key, |record, token| {
+            let found = self.mapped.inspect(key, true, |record, token| {
                 old.clear();
                 if token.kind == Kind::Value {
                     old.extend_from_slice(record.value());
@@ -244,7 +244,7 @@ impl Region {
     ) -> Result<ControlFlow<T, (Outcome, V)>> {
         let backoff = Backoff::new();
         loop {
-            let found = self.mapped.inspect(key, |record, token| {
+            let found = self.mapped.inspect(key, true, |record, token| {
                 let value = (token.kind == Kind::Value).then(|| record.value());
                 (token, decide(Some((token, value))))
             })?;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::error::{AttributeDifference, Error, Result};
 use crate::layout::region::Geometry;
+use crate::region::expiry::{self, Expiry};
 
 /// What a node stores of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,11 +51,15 @@ const SCOPES: [(Scope, &str); 4] = [
     (Scope::Global, "global"),
 ];
 
-fn name_of<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
+pub(crate) fn name_of<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
     names.iter().find(|(v, _)| *v == value).map_or("?", |(_, name)| name)
 }
 
-fn value_of<T: Copy>(names: &[(T, &'static str)], what: &str, text: &str) -> Result<T, String> {
+pub(crate) fn value_of<T: Copy>(
+    names: &[(T, &'static str)],
+    what: &str,
+    text: &str,
+) -> Result<T, String> {
     names.iter().find(|(_, name)| *name == text).map(|(value, _)| *value).ok_or_else(|| {
         let known: Vec<&str> = names.iter().map(|(_, name)| *name).collect();
         format!("`{text}` is not a {what}; known are {}", known.join(", "))
@@ -100,7 +105,8 @@ impl Scope {
     }
 }
 
-/// Attributes of a region. They are fixed when it is created.
+/// Attributes of a region. They are fixed when it is created, but for those of expiry: a region
+/// that exists keeps its own, whatever is asked for when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attributes {
@@ -119,6 +125,12 @@ pub struct Attributes {
     /// Unit in which memory is taken and reused, and the limit for one record. A power of two,
     /// 64 KiB to 8 MiB; 0 (default) chooses from `max_bytes`.
     pub segment_bytes: u64,
+    /// Entries expire that long after they were written. Default none. Changed by
+    /// [`Region::set_entry_ttl`](crate::Region::set_entry_ttl).
+    pub entry_ttl: Option<Expiry>,
+    /// Entries expire when they were neither read nor written for that long. Default none. Changed
+    /// by [`Region::set_entry_idle`](crate::Region::set_entry_idle).
+    pub entry_idle: Option<Expiry>,
 }
 
 impl Default for Attributes {
@@ -130,6 +142,8 @@ impl Default for Attributes {
             concurrency_checks: true,
             max_bytes: 64 << 20,
             segment_bytes: 0,
+            entry_ttl: None,
+            entry_idle: None,
         }
     }
 }
@@ -154,6 +168,10 @@ impl Attributes {
         if self.early_ack {
             return not_yet("attribute `early_ack`".into());
         }
+        for (expiry, what) in [(self.entry_ttl, "entry_ttl"), (self.entry_idle, "entry_idle")] {
+            expiry.map_or(Ok(()), |expiry| expiry.check(region, self, what))?;
+        }
+        expiry::check_idle(self, self.entry_idle)?;
         Geometry::plan(self.max_bytes, self.segment_bytes).map_err(|reason| {
             Error::InvalidAttributes {
                 region: region.into(),
@@ -163,7 +181,7 @@ impl Attributes {
         })
     }
 
-    /// Everything but the sizes, in one word of the header.
+    /// Everything but the sizes and what may change, in one word of the header.
     pub(crate) fn to_word(&self) -> u64 {
         number_of(&POLICIES, self.data_policy)
             | (number_of(&SCOPES, self.scope) << 8)
@@ -183,6 +201,8 @@ impl Attributes {
             early_ack: word & (1 << 17) != 0,
             max_bytes: geometry.max_bytes,
             segment_bytes: geometry.segment_bytes,
+            entry_ttl: None,
+            entry_idle: None,
         })
     }
 

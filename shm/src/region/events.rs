@@ -28,6 +28,8 @@ pub struct Event {
     pub token: Token,
     /// Whether another node made the change.
     pub remote: bool,
+    /// Whether it was made because the entry had expired.
+    pub expiration: bool,
 }
 
 /// What a subscription finds.
@@ -135,6 +137,7 @@ impl Subscription {
             value: (token.kind == Kind::Value).then(|| record.value().to_vec()),
             token,
             remote,
+            expiration: record.is_expiration(),
         });
         hazard.clear();
         event

@@ -49,7 +49,7 @@ pub(crate) fn create(
     let dir = path.parent().unwrap_or(Path::new("."));
     let file_name = format!("{name}.{EXTENSION}");
     let made = file::create_atomic(dir, &file_name, MODE, geometry.file_bytes, backed, |map| {
-        initialise(map, &geometry).ok_or_else(|| Geometry::damaged(path))?;
+        initialise(map, &geometry, attributes).ok_or_else(|| Geometry::damaged(path))?;
         header.write(map, path)
     })?;
     match made {

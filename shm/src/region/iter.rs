@@ -25,11 +25,12 @@ pub struct EntryView<'a> {
     pub value: &'a [u8],
     /// State of the entry.
     pub token: Token,
+    pub(crate) record: Record<'a>,
 }
 
 impl<'a> EntryView<'a> {
     pub(crate) fn new(record: &Record<'a>, token: Token) -> Self {
-        Self { key: record.key(), value: record.value(), token }
+        Self { key: record.key(), value: record.value(), token, record: *record }
     }
 }
 
@@ -81,8 +82,7 @@ impl Mapped {
         for slot in chain.slots() {
             if let Some(record) = self.protect_slot(slot, hazard)? {
                 let token = self.token(&record)?;
-                let view = EntryView { key: record.key(), value: record.value(), token };
-                if f(view).is_break() {
+                if f(EntryView::new(&record, token)).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -129,9 +129,10 @@ impl<'r> Iter<'r> {
         while let (Some(cursor), true) = (self.next, self.copied.is_empty()) {
             let end = (cursor + BATCH as u64).min(self.region.primaries as u64);
             for primary in cursor..end {
-                let copied = &mut self.copied;
+                let (region, copied) = (self.region, &mut self.copied);
                 self.region.copy_chain(primary as u32, &mut |view| {
-                    if view.token.kind == Kind::Value {
+                    let seen = region.seen(&view.record, view.token);
+                    if seen.is_some_and(|token| token.kind == Kind::Value) {
                         copied.push_back(Entry {
                             key: view.key.to_vec(),
                             value: view.value.to_vec(),

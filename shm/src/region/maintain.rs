@@ -7,6 +7,7 @@ use crate::recover::Recovery;
 use crate::region::Region;
 use crate::region::clean::Goal;
 use crate::region::mapped::Mapped;
+use crate::region::sweep::Swept;
 
 /// A segment is not cleaned in the background for less than this part of its bytes.
 const WORTH: u64 = 8;
@@ -17,6 +18,8 @@ const WORTH: u64 = 8;
 pub struct MaintainOptions {
     /// Bytes of records that may be copied; a segment that was begun is finished. Default 64 MiB.
     pub copy_bytes: u64,
+    /// Entries that may be looked at because they could have expired. Default 1 Mi.
+    pub sweep: u64,
     /// Clean every segment of which an eighth is dead, not only until enough are free. Default
     /// false.
     pub compact: bool,
@@ -24,14 +27,14 @@ pub struct MaintainOptions {
 
 impl Default for MaintainOptions {
     fn default() -> Self {
-        Self { copy_bytes: 64 << 20, compact: false }
+        Self { copy_bytes: 64 << 20, sweep: 1 << 20, compact: false }
     }
 }
 
 impl MaintainOptions {
     /// Everything that is worth it, without a limit.
     pub fn thorough() -> Self {
-        Self { copy_bytes: u64::MAX, compact: true }
+        Self { copy_bytes: u64::MAX, sweep: u64::MAX, compact: true }
     }
 }
 
@@ -41,6 +44,8 @@ impl MaintainOptions {
 pub struct Maintenance {
     /// For dead members.
     pub recovery: Recovery,
+    /// By the sweep for expired entries.
+    pub swept: Swept,
     /// Segments emptied by copying what lived in them.
     pub segments_cleaned: u64,
     /// Records copied by that.
@@ -54,6 +59,7 @@ pub struct Maintenance {
 impl Maintenance {
     pub(crate) fn add(&mut self, other: &Self) {
         self.recovery.add(other.recovery);
+        self.swept.add(&other.swept);
         self.segments_cleaned += other.segments_cleaned;
         self.records_moved += other.records_moved;
         self.bytes_moved += other.bytes_moved;
@@ -62,10 +68,10 @@ impl Maintenance {
 }
 
 impl Region {
-    /// Does what writes would have to do sooner or later: recovers dead members, frees dead
-    /// segments, and copies what lives in mostly dead ones until there is room to spare. Any
-    /// member may call it at any time, several at once too; nobody waits for it. Processes that
-    /// call it now and then keep this work out of the writes of all.
+    /// Does what writes would have to do sooner or later: recovers dead members, takes out expired
+    /// entries, frees dead segments, and copies what lives in mostly dead ones until there is room
+    /// to spare. Any member may call it at any time, several at once too; nobody waits for it.
+    /// Processes that call it now and then keep this work out of the writes of all.
     ///
     /// # Errors
     /// `Damaged`, `TooManyThreads`, `ForkedChild`.
@@ -78,7 +84,8 @@ impl Mapped {
     fn maintain(self: &Arc<Self>, options: &MaintainOptions) -> Result<Maintenance> {
         let recovery = crate::recover::recover_all(self)?;
         let context = self.context()?;
-        let mut done = Maintenance { recovery, ..Maintenance::default() };
+        let swept = self.sweep(options.sweep)?;
+        let mut done = Maintenance { recovery, swept, ..Maintenance::default() };
         for all in [false, true] {
             done.segments_freed += self.reclaim(&context, all)?;
         }

@@ -40,7 +40,7 @@ impl Mapped {
                 self.prefetch_candidate(hash);
             }
             for (key, &hash) in batch.iter().zip(hashes) {
-                let found = self.visible(held.hazard(), key.as_ref(), hash)?;
+                let found = self.visible(held.hazard(), key.as_ref(), hash, true)?;
                 let found = found.filter(|(_, token)| token.kind == Kind::Value);
                 self.count_read(held.context(), found.is_some());
                 f(number, found.as_ref().map(|(record, token)| EntryView::new(record, *token)));

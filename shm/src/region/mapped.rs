@@ -61,6 +61,8 @@ pub(crate) struct Mapped {
     pub(crate) pins: Pins,
     /// Whether readers of this process set hazard words by plain stores.
     pub(crate) plain_hazards: bool,
+    /// When a sweep for room last found nothing, by the coarse clock.
+    pub(crate) swept_in_vain: PrivateU64,
     /// Recoveries counted when all sealed segments were last looked at.
     pub(crate) looked_at: PrivateU64,
 }
@@ -108,6 +110,7 @@ impl Mapped {
             appender: Appender::new(),
             pins: Pins::default(),
             plain_hazards: false,
+            swept_in_vain: PrivateU64::new(0),
             looked_at: PrivateU64::new(u64::MAX),
             log,
         };
@@ -210,7 +213,11 @@ fn table(
 }
 
 /// Fills a new region file that nobody else sees yet: all memory is zero.
-pub(crate) fn initialise(mapping: &Arc<Mapping>, geometry: &Geometry) -> Option<()> {
+pub(crate) fn initialise(
+    mapping: &Arc<Mapping>,
+    geometry: &Geometry,
+    attributes: &Attributes,
+) -> Option<()> {
     let words: Window<RegionWords> = mapping.window(geometry.words_at, 1)?;
     let states: Window<AtomicU64> =
         mapping.window(geometry.states_at, usize::try_from(geometry.segments).ok()?)?;
@@ -221,6 +228,12 @@ pub(crate) fn initialise(mapping: &Arc<Mapping>, geometry: &Geometry) -> Option<
     words.table_overflow.store(overflow, Relaxed);
     words.segment_hint.store(geometry.segments, Relaxed);
     words.unbacked_hint.store(segments, Relaxed);
+    if attributes.entry_ttl.is_some() {
+        crate::region::expiry::set_ttl(words, attributes.entry_ttl);
+    }
+    if attributes.entry_idle.is_some() {
+        crate::region::expiry::set_idle(words, attributes.entry_idle);
+    }
     for state in states.get(..usize::try_from(segments).ok()?)? {
         let word = crate::layout::word::SegmentWord::new(SegmentState::Index, 0, 0);
         state.store(word.0, Relaxed);

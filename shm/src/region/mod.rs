@@ -5,9 +5,11 @@ pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clean;
 pub(crate) mod events;
+pub(crate) mod expiry;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod iter;
+pub(crate) mod lifetime;
 pub(crate) mod maintain;
 pub(crate) mod many;
 pub(crate) mod mapped;
@@ -15,6 +17,7 @@ pub(crate) mod parker;
 pub(crate) mod pins;
 pub(crate) mod read;
 pub(crate) mod statistics;
+pub(crate) mod sweep;
 pub(crate) mod thread;
 pub(crate) mod wait;
 pub(crate) mod write;
@@ -112,12 +115,20 @@ pub struct WriteOptions {
     /// How long a write to a distributed-ack region waits for the other nodes. The write itself
     /// has taken place on this node when the wait ends with `AckTimeout`. None: for ever.
     pub ack_within: Option<Duration>,
+    /// The entry expires that long after this write, whatever time to live the region has; the
+    /// action is that of the region, or to destroy it. None: the region decides.
+    pub ttl: Option<Duration>,
 }
 
 impl WriteOptions {
     /// Waits at most `limit` for acknowledgements.
     pub fn ack_within(limit: Duration) -> Self {
-        Self { ack_within: Some(limit) }
+        Self { ack_within: Some(limit), ..Self::default() }
+    }
+
+    /// The entry expires after `ttl`.
+    pub fn ttl(ttl: Duration) -> Self {
+        Self { ttl: Some(ttl), ..Self::default() }
     }
 }
 
@@ -154,9 +165,10 @@ impl Region {
         self.mapped.path()
     }
 
-    /// Its attributes; `segment_bytes` is what was chosen.
+    /// Its attributes; `segment_bytes` is what was chosen, those of expiry are as they are now.
     pub fn attributes(&self) -> Attributes {
-        self.mapped.attributes.clone()
+        let (entry_ttl, entry_idle) = expiry::read(self.mapped.words());
+        Attributes { entry_ttl, entry_idle, ..self.mapped.attributes.clone() }
     }
 
     /// Largest value in bytes that fits beside a key of `key_len` bytes.
@@ -187,7 +199,7 @@ impl Region {
     /// # Errors
     /// As [`Region::get`], without pins.
     pub fn get_into(&self, key: &[u8], value: &mut Vec<u8>) -> Result<Option<Token>> {
-        let found = self.mapped.inspect(key, |record, token| {
+        let found = self.mapped.inspect(key, true, |record, token| {
             (token.kind == Kind::Value).then(|| {
                 value.clear();
                 value.extend_from_slice(record.value());
@@ -238,7 +250,7 @@ impl Region {
     /// # Errors
     /// As [`Region::get`], without pins.
     pub fn token(&self, key: &[u8]) -> Result<Option<Token>> {
-        self.mapped.inspect(key, |_, token| token)
+        self.mapped.inspect(key, false, |_, token| token)
     }
 
     /// Whether the key is present, with a value or without.
@@ -329,7 +341,8 @@ impl Region {
     }
 
     /// Number of entries, with a value or invalid, counted by a pass over the index (64 bytes per
-    /// bucket, about a millisecond per million entries).
+    /// bucket, about a millisecond per million entries). Expired entries count until they are
+    /// swept ([`Region::sweep`]).
     ///
     /// # Errors
     /// None today; `Damaged` is reserved.
@@ -357,11 +370,12 @@ impl Region {
     /// `TooManyPins` if the thread holds so many guards or visits that it has no hazard word left,
     /// else as [`Region::get`].
     pub fn scan(&self, mut f: impl FnMut(EntryView<'_>) -> ControlFlow<()>) -> Result<()> {
-        let visit = |view: EntryView<'_>| match view.token.kind {
-            Kind::Value => f(view),
+        let mapped = &self.mapped;
+        let visit = |view: EntryView<'_>| match mapped.seen(&view.record, view.token) {
+            Some(Token { kind: Kind::Value, .. }) => f(view),
             _ => ControlFlow::Continue(()),
         };
-        self.mapped.scan(0, visit).map(|_| ())
+        mapped.scan(0, visit).map(|_| ())
     }
 
     /// Follows the changes of the region from now on.
@@ -405,16 +419,28 @@ impl Region {
         condition: Condition,
         options: &WriteOptions,
     ) -> Result<Result<Outcome, Option<Token>>> {
-        match self.mapped.write(Change { key, value, kind, condition })? {
+        let deadline = match options.ttl {
+            Some(ttl) if ttl.is_zero() => return Err(self.no_time_to_live()),
+            Some(ttl) if kind == Kind::Value => Some(lifetime::deadline_after(ttl)),
+            _ => None,
+        };
+        let change = Change { deadline, ..Change::new(key, value, kind, condition) };
+        match self.mapped.write(change)? {
             Written::Refused(token) => Ok(Err(token)),
             Written::Done { token, created, position } => {
                 if self.mapped.attributes.scope == Scope::DistributedAck {
-                    let deadline = options.ack_within.map(|limit| Instant::now() + limit);
-                    self.mapped.wait_acknowledged(position, deadline)?;
+                    let until = options.ack_within.map(|limit| Instant::now() + limit);
+                    self.mapped.wait_acknowledged(position, until)?;
                 }
                 Ok(Ok(Outcome { token, created, position }))
             }
         }
+    }
+
+    #[cold]
+    fn no_time_to_live(&self) -> Error {
+        let what = "write an entry whose time to live is zero".into();
+        Error::NotAllowed { region: self.name().into(), what }
     }
 
     #[cold]

@@ -206,19 +206,30 @@ impl Mapped {
         }
     }
 
-    /// A visible entry under `hazard`, with its token. The hazard stays set on Some.
+    /// A visible entry under `hazard`, with its token as expiry leaves it. The hazard stays set on
+    /// Some. `access`: the read counts as one.
     #[inline(always)]
     pub(crate) fn visible<'m>(
         &'m self,
         hazard: Hazard<'m>,
         key: &[u8],
         hash: u64,
+        access: bool,
     ) -> Result<Option<(Record<'m>, Token)>> {
         let Some(record) = self.lookup(hazard, hash, key)? else {
             return Ok(None);
         };
         match self.token(&record) {
-            Ok(token) => Ok(Some((record, token))),
+            Ok(token) => {
+                let seen = match access {
+                    true => self.accessed(&record, token),
+                    false => self.seen(&record, token),
+                };
+                if seen.is_none() {
+                    hazard.clear();
+                }
+                Ok(seen.map(|token| (record, token)))
+            }
             Err(error) => {
                 hazard.clear();
                 Err(error)
@@ -234,7 +245,7 @@ impl Mapped {
         let Some(number) = context.hold() else {
             return self.get_pinned(&context, key);
         };
-        let found = self.visible(self.hazard(&context, number), key, self.hash(key));
+        let found = self.visible(self.hazard(&context, number), key, self.hash(key), true);
         match found {
             Ok(Some((record, token))) if token.kind == Kind::Value => {
                 self.count_read(&context, true);
@@ -279,8 +290,9 @@ impl Mapped {
             return Ok(None);
         };
         let segment = found.word.location().segment();
-        let token = self.token(&found.record);
-        let visible = token.as_ref().is_ok_and(|token| token.kind == Kind::Value);
+        let token = self.token(&found.record).map(|token| self.accessed(&found.record, token));
+        let has_value = |token: &Option<Token>| token.is_some_and(|t| t.kind == Kind::Value);
+        let visible = token.as_ref().is_ok_and(has_value);
         self.count_read(context, visible);
         let pinned = visible && self.pins.pin(self.row(), segment);
         hazard.clear();
@@ -294,16 +306,17 @@ impl Mapped {
         }
     }
 
-    /// Looks at an entry in place and lets `f` see key, value and token.
+    /// Looks at an entry in place and lets `f` see key, value and token. `access`: counts as one.
     pub(crate) fn inspect<T>(
         self: &Arc<Self>,
         key: &[u8],
+        access: bool,
         f: impl FnOnce(&Record<'_>, Token) -> T,
     ) -> Result<Option<T>> {
         Self::check_key(key)?;
         let context = self.context()?;
         let hazard = self.hazard(&context, 0);
-        let found = self.visible(hazard, key, self.hash(key))?;
+        let found = self.visible(hazard, key, self.hash(key), access)?;
         let hit = matches!(found, Some((_, token)) if token.kind == Kind::Value);
         let result = found.map(|(record, token)| f(&record, token));
         hazard.clear();

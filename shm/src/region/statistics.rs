@@ -73,6 +73,8 @@ pub struct Statistics {
     pub puts: u64,
     /// Entries destroyed.
     pub destroys: u64,
+    /// Entries destroyed or invalidated because they had expired.
+    pub expired: u64,
     /// Dead threads recovered.
     pub recoveries: u64,
     /// Segments emptied by copying what lived in them.
@@ -111,6 +113,7 @@ impl Statistics {
             max_bytes: region.attributes.max_bytes,
             segment_bytes: region.log.geometry().segment_bytes,
             segments_total: region.log.segments(),
+            expired: words.expired.load(Relaxed),
             recoveries: words.recoveries.load(Relaxed),
             segments_cleaned: words.segments_cleaned.load(Relaxed),
             records_moved: words.records_moved.load(Relaxed),

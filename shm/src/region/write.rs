@@ -64,10 +64,11 @@ use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
 use crate::heap::record::{Draft, Record, set_version};
-use crate::layout::record::{Extent, FLAG_REMOTE};
+use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::{self, retire};
+use crate::region::expiry::ExpiryAction;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
@@ -89,6 +90,8 @@ pub(crate) enum Condition {
     Present,
     /// Only if the visible entry has this token.
     Equals(Token),
+    /// Only if it has expired, and that is to become of it.
+    Expired(ExpiryAction),
     /// Only if newer than what is there (changes of other nodes); with checks off, only if other.
     Newer { version: u64, origin: u16 },
 }
@@ -100,6 +103,17 @@ pub(crate) struct Change<'a> {
     pub(crate) value: &'a [u8],
     pub(crate) kind: Kind,
     pub(crate) condition: Condition,
+    /// When the new entry expires by itself.
+    pub(crate) deadline: Option<u64>,
+    /// Whether the change was made because the entry before it had expired.
+    pub(crate) expiration: bool,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn new(key: &'a [u8], value: &'a [u8], kind: Kind, condition: Condition) -> Self {
+        let expiration = matches!(condition, Condition::Expired(_));
+        Self { key, value, kind, condition, deadline: None, expiration }
+    }
 }
 
 /// What became of it.
@@ -171,12 +185,24 @@ impl Mapped {
 
     /// Largest value for a key.
     pub(crate) fn max_value_len(&self, key_len: usize) -> usize {
-        let fixed = Extent::of(key_len, 0, 0).map_or(usize::MAX, |extent| extent.value);
+        // Any entry may get a deadline.
+        let fixed =
+            Extent::of(key_len, 0, DEADLINE_BYTES).map_or(usize::MAX, |extent| extent.value);
         self.log.segment_bytes().saturating_sub(fixed)
     }
 
-    /// Carries out one write. Lock-free; see the module for the steps.
+    /// Carries out one write. A region that is full sweeps for expired entries first.
     pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
+        loop {
+            match self.write_as_is(change) {
+                Err(Error::OutOfSpace { .. }) if self.sweep_for_room()? => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Carries out one write. Lock-free; see the module for the steps.
+    pub(crate) fn write_as_is(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
         Self::check_key(change.key)?;
         let max = self.max_value_len(change.key.len());
         if change.value.len() > max {
@@ -239,7 +265,7 @@ impl<'m> Writer<'m> {
         self.thread.intent.slot.store(0, Release);
         self.region.hazard(self.context, 0).clear();
         self.thread.active_since.store(0, Release);
-        if done {
+        if done && !matches!(self.change.condition, Condition::Expired(_)) {
             let destroyed = self.change.kind == Kind::Tombstone;
             bump(if destroyed { &self.thread.destroys } else { &self.thread.puts }, 1);
         }
@@ -292,18 +318,22 @@ impl<'m> Writer<'m> {
 
     /// What the condition says when no entry is visible.
     fn refuse_absent(&self) -> Option<Written> {
-        let refused = matches!(self.change.condition, Condition::Present | Condition::Equals(_));
+        let refused = matches!(
+            self.change.condition,
+            Condition::Present | Condition::Equals(_) | Condition::Expired(_)
+        );
         refused.then_some(Written::Refused(None))
     }
 
-    /// What the condition says about an entry that is there, visible or hidden.
-    fn refuse(&self, token: Token) -> Option<Written> {
-        let visible = token.kind.is_visible();
+    /// What the condition says about a record that is there, visible or hidden, with `token`.
+    /// `seen` is the entry as others see it: none if it is hidden or expired.
+    fn refuse(&self, record: &Record<'_>, token: Token, seen: Option<Token>) -> Option<Written> {
         let refused = match self.change.condition {
             Condition::Always => false,
-            Condition::Absent => visible,
-            Condition::Present => !visible,
-            Condition::Equals(expected) => !visible || token != self.region.current(expected),
+            Condition::Absent => seen.is_some(),
+            Condition::Present => seen.is_none(),
+            Condition::Equals(expected) => seen != Some(self.region.current(expected)),
+            Condition::Expired(action) => self.region.expired(record, token.kind) != Some(action),
             Condition::Newer { version, origin } => {
                 let other = (token.version, token.origin);
                 if self.region.attributes.concurrency_checks {
@@ -313,12 +343,8 @@ impl<'m> Writer<'m> {
                 }
             }
         };
-        let seen = if matches!(self.change.condition, Condition::Newer { .. }) || visible {
-            Some(token)
-        } else {
-            None
-        };
-        refused.then_some(Written::Refused(seen))
+        let remote = matches!(self.change.condition, Condition::Newer { .. });
+        refused.then_some(Written::Refused(if remote { Some(token) } else { seen }))
     }
 
     /// Version of the new record, given that of the one it replaces.
@@ -327,7 +353,7 @@ impl<'m> Writer<'m> {
             return version;
         }
         let above = self.region.words().floor.load(SeqCst).max(old).saturating_add(1);
-        if !self.region.is_distributed() {
+        if !self.region.is_timed() {
             return above;
         }
         above.max(crate::os::clock::realtime_micros() << 12)
@@ -353,18 +379,25 @@ impl<'m> Writer<'m> {
             return Ok(location);
         }
         let remote = matches!(self.change.condition, Condition::Newer { .. });
+        let words = self.region.words();
+        if self.change.deadline.is_some() && words.deadlines.load(Relaxed) == 0 {
+            words.deadlines.store(1, Release);
+            crash::point("expiry.deadlines");
+        }
+        let expiration = if self.change.expiration { FLAG_EXPIRATION } else { 0 };
         let draft = Draft {
             version,
             hash: self.hash,
             origin: self.origin(),
             kind: self.change.kind as u8,
-            flags: if remote { FLAG_REMOTE } else { 0 },
+            flags: expiration | if remote { FLAG_REMOTE } else { 0 },
             member: self.region.me as u16,
+            deadline: self.change.deadline,
+            access: self.region.access_now(),
             key: self.change.key,
             value: self.change.value,
         };
-        let extent = Extent::of(self.change.key.len(), self.change.value.len(), 0)
-            .ok_or_else(|| self.out_of_space("records"))?;
+        let extent = draft.extent().ok_or_else(|| self.out_of_space("records"))?;
         let append = || self.region.appender.append(log, self, &(&draft, extent));
         let location = match append() {
             // Dead members may hold segments, or protect some.
@@ -393,7 +426,8 @@ impl<'m> Writer<'m> {
     fn replace(&mut self, found: &Found<'m>) -> Result<Attempt> {
         let region = self.region;
         let old = region.token(&found.record)?;
-        if let Some(refused) = self.refuse(old) {
+        let seen = region.seen(&found.record, old);
+        if let Some(refused) = self.refuse(&found.record, old, seen) {
             return Ok(Attempt::Done(refused));
         }
         if self.change.kind == Kind::Tombstone && !region.is_distributed() {
@@ -407,7 +441,7 @@ impl<'m> Writer<'m> {
         }
         let position = self.announce_change(location);
         let token = Token { version, origin: self.origin(), kind: self.change.kind };
-        Ok(Attempt::Done(Written::Done { token, created: !old.kind.is_visible(), position }))
+        Ok(Attempt::Done(Written::Done { token, created: seen.is_none(), position }))
     }
 
     /// One CAS of the slot; the replaced record is retired.

@@ -2,8 +2,9 @@
 
 use super::Random;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use vug::bridge::{Change, OriginState};
-use vug::{Kind, Node, Region, Swap};
+use vug::{Kind, Node, Region, Swap, WriteOptions};
 
 /// More entries than any shape has: an iteration that goes on is endless.
 const MANY: usize = 20_000;
@@ -53,7 +54,7 @@ fn one(region: &Region, random: &mut Random) {
         _ => (random.below(160) as u32).to_le_bytes().to_vec(),
     };
     let value = vec![7; random.below(200)];
-    match random.below(14) {
+    match random.below(16) {
         0..3 => drop(region.get(&key).map(|found| found.map(|value| touch(&value)))),
         3 => drop(region.get_owned(&key).map(|found| found.map(|value| touch(&value)))),
         4 => drop(region.get_into(&key, &mut Vec::new())),
@@ -64,6 +65,8 @@ fn one(region: &Region, random: &mut Random) {
         10 => drop(region.replace(&key, &value)),
         11 => drop(swap(region, &key, &value)),
         12 => drop(region.destroy(&key)),
+        13 => drop(region.put_with(&key, &value, &WriteOptions::ttl(Duration::from_secs(60)))),
+        14 => drop(region.sweep(100)),
         _ => drop(region.remove(&key)),
     }
 }
@@ -108,6 +111,8 @@ fn bridge(node: &Node, region: &Region, random: &mut Random) {
         kind: Kind::Value,
         version: 1 << 40,
         origin: 9,
+        deadline: None,
+        expiration: false,
     };
     let _ = feed.apply(change);
     let _ = feed.purge(&key, 1 << 40, 9);

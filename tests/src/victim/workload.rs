@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState, Seat};
-use vug::{Kind, MaintainOptions, Node, Region, Swap, Waited};
+use vug::{Expiry, Kind, MaintainOptions, Node, Region, Swap, Waited, WriteOptions};
 
 /// Tiny entries that make chains longer than one bucket in a region of 1 MiB.
 const CROWD_ENTRIES: u64 = 5000;
@@ -33,6 +33,7 @@ pub(super) fn run(home: &Path) {
     node.set_origin(7).expect("origin");
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
+    expire(&report, &local);
     drop((local, distributed, crowd, events));
 }
 
@@ -158,6 +159,8 @@ fn bridge(report: &Report, node: &Node, region: &Region) {
             kind: Kind::Value,
             version: 1000 + n,
             origin: 3,
+            deadline: None,
+            expiration: false,
         };
         feed.apply(change).expect("apply");
         println!("ack {}", 1000 + n);
@@ -175,6 +178,27 @@ fn ring(report: &Report, seat: &Seat, region: &Region, n: u64) {
     report.put(region, "rings", n, 10);
     seat.quiet();
     seat.disarm();
+}
+
+/// Entries that expire, in the time of this process alone: whoever looks later may find them.
+fn expire(report: &Report, region: &Region) {
+    const DAY: Duration = Duration::from_secs(86_400);
+    region.set_entry_ttl(Some(Expiry::destroy(DAY))).expect("a time to live");
+    region.set_entry_idle(Some(Expiry::destroy(DAY))).expect("an idle time");
+    let minute = WriteOptions::ttl(Duration::from_secs(60));
+    // More than a segment of them.
+    for n in 0..150 {
+        let key = format!("expiring-{n}");
+        report.attempt(region, &key, Some(n));
+        report.attempt(region, &key, None);
+        region.put_with(key.as_bytes(), &encode(n, 1000), &minute).expect("put");
+    }
+    vug::advance_clock(DAY / 12);
+    assert!(region.get(b"entry-0").expect("get").is_some());
+    let swept = region.sweep(usize::MAX).expect("sweep");
+    assert!(swept.expired >= 150, "{swept:?}");
+    region.set_entry_ttl(None).expect("no time to live");
+    region.set_entry_idle(None).expect("no idle time");
 }
 
 /// Meets what others left when they died.

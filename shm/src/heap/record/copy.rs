@@ -14,6 +14,12 @@ pub(crate) trait Content {
     /// Bytes it takes, a multiple of 8.
     fn bytes(&self) -> usize;
 
+    /// When the entry expires by itself.
+    fn deadline(&self) -> Option<u64>;
+
+    /// Version of the entry.
+    fn version(&self) -> u64;
+
     /// Writes the record at `location`.
     ///
     /// # Safety
@@ -28,6 +34,14 @@ impl Content for (&Draft<'_>, Extent) {
         self.1.end
     }
 
+    fn deadline(&self) -> Option<u64> {
+        self.0.deadline
+    }
+
+    fn version(&self) -> u64 {
+        self.0.version
+    }
+
     unsafe fn write_to(&self, log: &Log, location: Location) -> Result<()> {
         // SAFETY: as the caller says.
         unsafe { self.0.write(log, location, self.1) }
@@ -38,6 +52,14 @@ impl Content for (&Draft<'_>, Extent) {
 impl Content for Record<'_> {
     fn bytes(&self) -> usize {
         self.len()
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        Record::deadline(self)
+    }
+
+    fn version(&self) -> u64 {
+        self.head().version
     }
 
     unsafe fn write_to(&self, log: &Log, location: Location) -> Result<()> {
@@ -84,12 +106,5 @@ impl Record<'_> {
     fn extension_bytes(&self) -> u16 {
         // SAFETY: `read` found a header here, and it is still protected.
         unsafe { Head::read(self.start) }.1
-    }
-
-    fn access(&self) -> &AtomicU32 {
-        // SAFETY: inside the header that `read` checked.
-        let access = unsafe { self.start.add(ACCESS_OFFSET) };
-        // SAFETY: 4-aligned, only ever accessed atomically after publication.
-        unsafe { AtomicU32::from_ptr(access.cast().as_ptr()) }
     }
 }

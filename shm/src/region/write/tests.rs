@@ -13,7 +13,7 @@ fn writer<'m>(region: &'m Region, context: &'m Context, kind: Kind) -> Writer<'m
         region: &region.mapped,
         thread: region.mapped.descriptor(context),
         context,
-        change: Change { key: b"k", value: b"v", kind, condition },
+        change: Change::new(b"k", b"v", kind, condition),
         hash: region.mapped.hash(b"k"),
         op: RingOp::Change,
         appended: None,
