@@ -336,6 +336,12 @@ typedef struct vug_entry_t {
 // Other nodes did not acknowledge in time. The write itself is done on this node.
 #define VUG_ERR_ACK_TIMEOUT -404
 
+// The entry is no counter: a counter has a value of eight bytes.
+#define VUG_ERR_NOT_A_COUNTER -405
+
+// The sum does not fit a counter.
+#define VUG_ERR_COUNTER_OVERFLOW -406
+
 // The handle was opened before a fork, by the parent of this process.
 #define VUG_ERR_FORKED_CHILD -501
 

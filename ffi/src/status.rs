@@ -80,6 +80,10 @@ pub const VUG_ERR_ENTRY_NOT_FOUND: vug_status_t = -402;
 pub const VUG_ERR_NOT_ALLOWED: vug_status_t = -403;
 /// Other nodes did not acknowledge in time. The write itself is done on this node.
 pub const VUG_ERR_ACK_TIMEOUT: vug_status_t = -404;
+/// The entry is no counter: a counter has a value of eight bytes.
+pub const VUG_ERR_NOT_A_COUNTER: vug_status_t = -405;
+/// The sum does not fit a counter.
+pub const VUG_ERR_COUNTER_OVERFLOW: vug_status_t = -406;
 
 /// The handle was opened before a fork, by the parent of this process.
 pub const VUG_ERR_FORKED_CHILD: vug_status_t = -501;
@@ -143,6 +147,8 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_ENTRY_NOT_FOUND, c"entry not found"),
     (VUG_ERR_NOT_ALLOWED, c"not allowed in this region"),
     (VUG_ERR_ACK_TIMEOUT, c"written here, but not acknowledged in time"),
+    (VUG_ERR_NOT_A_COUNTER, c"the entry is no counter"),
+    (VUG_ERR_COUNTER_OVERFLOW, c"the sum does not fit a counter"),
     (VUG_ERR_FORKED_CHILD, c"handle of the parent process"),
     (VUG_ERR_BRIDGE_RUNS, c"another bridge runs"),
     (VUG_ERR_IO, c"input/output error"),

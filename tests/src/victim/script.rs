@@ -8,7 +8,7 @@ use super::oracle::{Oracle, Report, encode};
 use super::workload;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 use vug::{DataPolicy, Node, Region, Scope};
@@ -24,7 +24,7 @@ pub const CROWD: &str = "crowd";
 #[derive(Debug)]
 pub struct Nursery {
     directory: TempDir,
-    victim: &'static str,
+    victim: PathBuf,
 }
 
 /// How a victim ended and what it said.
@@ -44,7 +44,8 @@ impl Spawned {
 }
 
 impl Nursery {
-    /// Makes the home directory. `victim` is the path of the victim binary.
+    /// Makes the home directory. `victim` is the path of the victim binary; `VUG_VICTIM` names
+    /// another one, so that a campaign is not disturbed by a build.
     ///
     /// # Panics
     /// When `/dev/shm` cannot be used.
@@ -61,6 +62,7 @@ impl Nursery {
             .prefix("vug-test-")
             .tempdir_in("/dev/shm")
             .expect("/dev/shm takes a directory");
+        let victim = std::env::var_os("VUG_VICTIM").unwrap_or_else(|| victim.into()).into();
         let nursery = Nursery { directory, victim };
         let node = nursery.node();
         let make = |name: &str, max_bytes: u64, scope: Scope| {
@@ -89,7 +91,7 @@ impl Nursery {
 
     /// A command for a victim in this home: `mode HOME arguments`.
     pub fn command(&self, mode: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.victim);
+        let mut command = Command::new(&self.victim);
         command.arg(mode).arg(self.path()).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         for name in ["VUG_CRASH_AT", "VUG_STOP_AT", "VUG_CRASH_LIST", "VUG_SKIP_HAZARD_SCAN"] {
