@@ -64,6 +64,11 @@ pub(crate) enum Command {
     ///
     /// The figures are exact only while nobody writes.
     Check(Check),
+    /// Find out what is wrong with a node and say what to do about it
+    ///
+    /// Looks at members, regions, files and the system's settings; takes as long as an audit.
+    /// Ends with 0 if there is nothing to do, 1 if there is, 3 if a file is damaged.
+    Doctor(Doctor),
     /// Finish or undo what dead processes left behind
     Recover,
     /// Do beforehand what writes would have to do: recover, clean, free memory
@@ -242,6 +247,19 @@ pub(crate) struct Maintain {
 pub(crate) struct Check {
     /// Regions to audit [default: all]
     pub(crate) regions: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Show also what is merely good to know
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Mend what is safe to mend: recover dead members, remove files that nobody can use
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Remove files without asking
+    #[arg(long, requires = "fix")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

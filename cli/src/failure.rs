@@ -32,6 +32,7 @@ pub(crate) mod code {
     pub(crate) const NOT_A_ROW: u16 = 921;
     pub(crate) const NEW_COLUMN: u16 = 922;
     pub(crate) const DAMAGED: u16 = 931;
+    pub(crate) const FINDINGS: u16 = 932;
     pub(crate) const OUTPUT: u16 = 941;
     pub(crate) const DEMO: u16 = 951;
     pub(crate) const INTERRUPTED: u16 = 952;

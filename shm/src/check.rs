@@ -20,6 +20,7 @@ mod records;
 mod ring;
 mod segments;
 mod source;
+pub(crate) mod usage;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -32,6 +32,7 @@ compile_error!("vug needs a 64-bit system: regions are mapped as a whole");
 pub mod bridge;
 pub mod check;
 mod crash;
+pub mod doctor;
 mod error;
 mod heap;
 mod journal;

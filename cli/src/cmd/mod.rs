@@ -5,6 +5,7 @@ pub(crate) mod cert;
 mod check;
 mod create;
 mod del;
+mod doctor;
 mod export;
 mod get;
 mod import;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(args) => import::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Recover => recover::run(&context),
         Command::Maintain(args) => maintain::run(&context, &args),
         Command::Bridge(args) => bridge::run(&context, args),

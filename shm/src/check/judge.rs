@@ -28,7 +28,7 @@ pub(super) struct Judge {
 }
 
 #[derive(Debug)]
-struct NodeFile {
+pub(super) struct NodeFile {
     /// `MEMBER_SLOTS` times `SLOT_WORDS` words.
     slots: Vec<u64>,
     lock: LockFile,
@@ -37,7 +37,7 @@ struct NodeFile {
 impl Judge {
     pub(super) fn new(region: &Path, plan: &Plan) -> Self {
         Self {
-            node: NodeFile::read(&region.with_file_name("node"), plan),
+            node: NodeFile::read(&region.with_file_name("node"), plan.boot, Some(plan.node)),
             me: Identity::current(),
             verdicts: HashMap::new(),
         }
@@ -58,14 +58,15 @@ impl Judge {
 }
 
 impl NodeFile {
-    fn read(path: &Path, plan: &Plan) -> Result<Self, Error> {
+    /// Reads the file; it must be of the node `node`, if one is given.
+    pub(super) fn read(path: &Path, boot: u128, node: Option<[u64; 2]>) -> Result<Self, Error> {
         let source = Source::open(path)?;
         let mut bytes = [0; HEADER_BYTES];
         let have = source.len().min(HEADER_BYTES as u64) as usize;
         source.read(0, &mut bytes[..have])?;
-        let header = FileHeader::check(&bytes[..have], NODE_MAGIC, path, source.len(), plan.boot)?;
+        let header = FileHeader::check(&bytes[..have], NODE_MAGIC, path, source.len(), boot)?;
         check_geometry(&header, path)?;
-        if header.id != plan.node {
+        if node.is_some_and(|node| header.id != node) {
             return Err(Error::OtherNode { path: path.into() });
         }
         let slots = source.words(SLOTS_OFFSET, MEMBER_SLOTS * SLOT_WORDS)?;
@@ -77,7 +78,18 @@ impl NodeFile {
         Ok(Self { slots, lock })
     }
 
-    fn life_of(&self, member: u64, me: &Identity) -> Life {
+    /// Ids and processes of all members, dead ones too.
+    pub(super) fn members(&self) -> Vec<(u64, Identity)> {
+        let slots = self.slots.chunks_exact(SLOT_WORDS).zip(0..);
+        let members = slots.filter_map(|(words, slot)| {
+            let word = field!(words, MemberSlot, state);
+            let used = SlotState::decode(word).is_some_and(|state| state.phase != Phase::Free);
+            used.then(|| (word >> 16 << 16 | slot, identity(words)))
+        });
+        members.collect()
+    }
+
+    pub(super) fn life_of(&self, member: u64, me: &Identity) -> Life {
         let slot = (member & 0xffff) as usize;
         let Some(words) = self.slots.chunks_exact(SLOT_WORDS).nth(slot) else {
             return Life::Dead;
@@ -94,13 +106,18 @@ impl NodeFile {
             Ok(true) => {}
             Err(_) => return Life::Unknown,
         }
-        let identity = Identity {
-            pid: field!(words, MemberSlot, pid) as u32,
-            start_time: field!(words, MemberSlot, start_time),
-            pidns_inode: field!(words, MemberSlot, pidns_inode),
-            timens_inode: field!(words, MemberSlot, timens_inode),
-        };
+        let identity = identity(words);
         let live = state.map(|state| state.phase) == Some(Phase::Live);
         if live && me.sees_gone(&identity) == Some(true) { Life::Dead } else { Life::Alive }
+    }
+}
+
+/// The process that a slot names.
+fn identity(words: &[u64]) -> Identity {
+    Identity {
+        pid: field!(words, MemberSlot, pid) as u32,
+        start_time: field!(words, MemberSlot, start_time),
+        pidns_inode: field!(words, MemberSlot, pidns_inode),
+        timens_inode: field!(words, MemberSlot, timens_inode),
     }
 }

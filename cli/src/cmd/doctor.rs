@@ -1,0 +1,115 @@
+//! `vug doctor`
+
+use std::io::{IsTerminal, Write};
+
+use vug::doctor::{Finding, Fix, Severity, examine, mend};
+
+use super::{Context, stdout};
+use crate::args::Doctor;
+use crate::failure::{Failure, code, exit};
+use crate::render::{Cell, Format, Sheet};
+
+pub(super) fn run(context: &Context, args: &Doctor) -> Result<(), Failure> {
+    context.require_home()?;
+    let mut findings = examine(&context.home)?;
+    let mut left = Vec::new();
+    if args.fix {
+        left = treat(context, args, &findings);
+        findings = examine(&context.home)?;
+    }
+    if !args.all {
+        findings.retain(|finding| finding.severity > Severity::Info);
+    }
+    write(context.format(), &findings)?;
+    verdict(&findings, &left)
+}
+
+/// Applies every remedy once; returns what could not be done and why.
+fn treat(context: &Context, args: &Doctor, findings: &[Finding]) -> Vec<String> {
+    let mut fixes: Vec<&Fix> = Vec::new();
+    for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()) {
+        if !fixes.contains(&fix) {
+            fixes.push(fix);
+        }
+    }
+    // Recovery opens the regions: what cannot be opened goes first.
+    fixes.sort_by_key(|fix| matches!(fix, Fix::Recover));
+    let mut left = Vec::new();
+    for fix in fixes {
+        let what = match fix {
+            Fix::Remove(path) => format!("remove {}", path.display()),
+            _ => "recover dead members".to_owned(),
+        };
+        if fix.needs_consent() && !args.yes && !consent(&what) {
+            left.push(format!("{what}: not confirmed"));
+        } else if let Err(error) = mend(&context.home, fix) {
+            left.push(format!("{what}: {error}"));
+        } else {
+            eprintln!("done: {what}");
+        }
+    }
+    left
+}
+
+/// Asks whoever sits there; nobody means no.
+fn consent(what: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    eprint!("{what}? [y/N] ");
+    let mut answer = String::new();
+    let asked = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
+    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn write(format: Format, findings: &[Finding]) -> Result<(), Failure> {
+    let mut sheet = Sheet::new(&["severity", "kind", "place", "finding", "remedy", "fixable"]);
+    for finding in findings {
+        sheet.push(vec![
+            Cell::text(finding.severity),
+            Cell::text(finding.kind),
+            Cell::text(&finding.place),
+            Cell::text(&finding.what),
+            Cell::text(&finding.remedy),
+            Cell::Flag(finding.fix.is_some()),
+        ]);
+    }
+    if format != Format::Table {
+        return sheet.write(&mut stdout(), format);
+    }
+    let mut out = stdout();
+    let mut text = String::new();
+    for finding in findings {
+        let Finding { severity, kind, place, what, remedy, .. } = finding;
+        text.push_str(&format!("{severity:8}  {kind}  {place}: {what}\n"));
+        if !remedy.is_empty() {
+            text.push_str(&format!("          {remedy}\n"));
+        }
+    }
+    if findings.is_empty() {
+        text.push_str("nothing is wrong\n");
+    }
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|cause| Failure::output(&cause))
+}
+
+/// Damage is 3, anything else above an information 1.
+fn verdict(findings: &[Finding], left: &[String]) -> Result<(), Failure> {
+    let serious = findings.iter().filter(|finding| finding.severity > Severity::Info).count();
+    let damaged = findings.iter().any(|finding| {
+        finding.severity == Severity::Critical
+            && ["damage", "unusable-file"].contains(&finding.kind)
+    });
+    if serious == 0 && left.is_empty() {
+        return Ok(());
+    }
+    let fixable = findings.iter().filter(|finding| finding.fix.is_some()).count();
+    let text = format!("{serious} findings");
+    let help = match (fixable, left) {
+        (0, []) => "see the remedies above".to_owned(),
+        (_, []) => format!("`vug doctor --fix` mends {fixable} of them"),
+        (_, left) => format!("left alone: {}; --yes confirms", left.join("; ")),
+    };
+    let exit = if damaged { exit::DAMAGED } else { exit::FAILED };
+    Err(Failure::new(code::FINDINGS, text, help).with_exit(exit))
+}
