@@ -106,12 +106,17 @@ fn a_lost_slot_leaves_a_record_that_is_found() {
 #[test]
 fn a_key_in_two_slots_is_found() {
     let report = damaged("local", |bytes, map| {
-        let at = occupied(bytes, map);
-        let bucket = at / 64 * 64;
-        let slots = (1..7).map(|slot| bucket + slot * 8);
-        let free = slots.into_iter().find(|&at| word(bytes, at) >> 55 == 0);
+        let buckets = (map.segments_at..).step_by(64);
+        // The first bucket that has an entry and a free slot.
+        let both = buckets.map(|bucket| {
+            let slots = (1..7).map(|slot| bucket + slot * 8);
+            let (occupied, free): (Vec<_>, Vec<_>) =
+                slots.partition(|&at| word(bytes, at) >> 55 > 0);
+            (occupied.into_iter().find(|&at| word(bytes, at) >> 55 > 1), free.first().copied())
+        });
+        let (at, free) = both.into_iter().find_map(|(at, free)| at.zip(free)).expect("one");
         let seen = word(bytes, at);
-        set_word(bytes, free.expect("a free slot"), seen);
+        set_word(bytes, free, seen);
     });
     assert_finds(&report, "bucket", "as another slot does");
 }
