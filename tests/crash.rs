@@ -27,7 +27,7 @@ fn audit(node: &Node) {
 
 /// Points that a writer passes only if another is faster between two of its steps: the script
 /// cannot be sure to get there. The random kills do.
-const RACES: [&str; 2] = ["write.abandoned", "clean.abandoned"];
+const RACES: [&str; 3] = ["write.abandoned", "clean.abandoned", "run.given_back"];
 
 /// Names of all crash points in the source of the library.
 fn points_in_source() -> BTreeSet<String> {
@@ -111,7 +111,7 @@ fn is_of_writes(at: &str) -> bool {
 }
 
 fn is_of_memory(at: &str) -> bool {
-    let parts = ["overflow.", "reclaim.", "purge.", "segment.", "help.", "clean."];
+    let parts = ["overflow.", "reclaim.", "purge.", "segment.", "help.", "clean.", "run."];
     parts.iter().any(|prefix| at.starts_with(prefix))
 }
 

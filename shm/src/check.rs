@@ -108,7 +108,7 @@ pub fn check_file(path: &Path) -> Result<Report> {
         &mut report,
         &mut found,
     )?;
-    records::find_duplicates(&source, &plan, references, &mut found)?;
+    records::find_duplicates(&source, &plan, &segments, references, &mut found)?;
     report.dead_members = owners.dead_members();
     report.header_bytes = plan.geometry.segments_at;
     let sum = report.header_bytes

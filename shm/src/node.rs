@@ -252,6 +252,13 @@ impl RegionBuilder<'_> {
         self
     }
 
+    /// Each value begins at a multiple of this many bytes: a power of two, 8 to 4096.
+    pub fn alignment(mut self, bytes: u64) -> Self {
+        self.wanted.alignment = bytes;
+        self.given.alignment = true;
+        self
+    }
+
     /// Whether newer versions win on every node.
     pub fn concurrency_checks(mut self, on: bool) -> Self {
         self.wanted.concurrency_checks = on;

@@ -32,6 +32,7 @@
 use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
+use crate::heap::run;
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
 use crate::layout::word::{HeaderWord, Location, RingOp, SegmentState, SlotRef, SlotWord};
 use crate::member::MemberId;
@@ -166,9 +167,11 @@ fn recover_thread(
             // Only a hint; if the number has a new owner, it finds its claim gone.
             let _ = header.cleaner.compare_exchange(u64::from(index), 0, Relaxed, Relaxed);
         }
-        if word.state() == Some(SegmentState::Active)
-            && word.owner() == index
-            && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
+        let abandoned = word.state() == Some(SegmentState::Active) && word.owner() == index;
+        if abandoned {
+            run::recover(&region.log, segment, word);
+        }
+        if abandoned && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
         {
             report.segments_released += 1;
             crash::point("recover.segment");

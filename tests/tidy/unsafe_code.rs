@@ -27,6 +27,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/heap/record.rs",
     "shm/src/heap/record/copy.rs",
     "shm/src/heap/words.rs",
+    "shm/src/heap/run.rs",
     "shm/src/reclaim/mod.rs",
     "shm/src/recover.rs",
     "shm/src/region/clean.rs",

@@ -38,17 +38,21 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// `None` if the record does not end inside `bytes`.
-fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
+/// Enough of a run to know all of its record but the value.
+const RUN_PREFIX: u64 = 1 << 18;
+
+/// The record at the start of `bytes`, which are all of the `room` it may take, or as much of it
+/// as header and key need. `None` if it does not end there.
+fn parse<'b>(bytes: &'b [u8], room: u64, plan: &Plan) -> Option<Parsed<'b>> {
     let word = |at| number(bytes, at).map(u16::from_ne_bytes);
     let long = |at| number(bytes, at).map(u32::from_ne_bytes);
     let key_len = usize::from(word(offset_of!(RecordHeader, key_len_less_one))?) + 1;
     let value_len = long(offset_of!(RecordHeader, value_len))? as usize;
     let extensions = usize::from(word(offset_of!(RecordHeader, extension_bytes))?);
     let key_at = RECORD_HEADER + extensions.next_multiple_of(8);
-    let value_at = key_at + key_len.next_multiple_of(8);
-    let len = value_at + value_len.next_multiple_of(8);
-    (len <= bytes.len()).then_some(Parsed {
+    let value_at = (key_at + key_len).next_multiple_of(plan.alignment);
+    let len = (value_at + value_len).next_multiple_of(plan.alignment);
+    (len as u64 <= room).then_some(Parsed {
         key: bytes.get(key_at..key_at + key_len)?,
         len,
         hash: long(offset_of!(RecordHeader, hash))?,
@@ -106,18 +110,19 @@ pub(super) fn walk(
         let (here, later) = rest.split_at_mut(count);
         rest = later;
         if segment.holds_records() {
-            let mut bytes = vec![0; segment.committed as usize];
+            let have = segment.committed.min(RUN_PREFIX.max(size));
+            let mut bytes = vec![0; have as usize];
             let at = plan.geometry.segment_at(number as u32);
             source.read(at, &mut bytes)?;
             let share = walk.segment(number as u32, segment, &bytes, here);
-            walk.report.live_bytes += share.live;
-            walk.report.dead_bytes += share.dead;
-            walk.report.free_bytes += size - segment.committed;
+            walk.account(&segments[number..], &share);
             walk.compare_hint(number, segment, &share, words.recoveries);
             continue;
         }
         match segment.state {
             _ if !segment.backed => walk.report.unbacked_bytes += size,
+            // Accounted for with its head.
+            Some(SegmentState::Run) if segment.in_run => {}
             Some(SegmentState::Index) => walk.report.index_bytes += size,
             Some(SegmentState::Free | SegmentState::Unbacked) => walk.report.free_bytes += size,
             // Reserved or damaged: reported already; nobody can use the memory.
@@ -128,6 +133,25 @@ pub(super) fn walk(
 }
 
 impl Walk<'_> {
+    /// Adds the bytes of a segment with records, and those of the run that begins there.
+    fn account(&mut self, segments: &[Segment], share: &Share) {
+        let size = self.plan.geometry.segment_bytes;
+        let (mut live, mut dead) = (share.live, share.dead);
+        let count = segments[0].run.unwrap_or(1) as usize;
+        for (steps, segment) in segments[..count].iter().enumerate() {
+            let live_here = live.min(size);
+            let dead_here = dead.min(size - live_here);
+            (live, dead) = (live - live_here, dead - dead_here);
+            // What is not in the run yet, or not any more, is accounted for by itself.
+            if steps > 0 && !segment.in_run {
+                continue;
+            }
+            self.report.live_bytes += live_here;
+            self.report.dead_bytes += dead_here;
+            self.report.free_bytes += size - live_here - dead_here;
+        }
+    }
+
     fn segment(
         &mut self,
         number: u32,
@@ -139,7 +163,8 @@ impl Walk<'_> {
         let mut references = references.iter_mut().peekable();
         let mut offset = 0;
         while offset < bytes.len() {
-            let Some(record) = parse(&bytes[offset..]) else {
+            let room = segment.committed - offset as u64;
+            let Some(record) = parse(&bytes[offset..], room, self.plan) else {
                 let place = format_args!("segment {number} offset {offset}");
                 self.found.problem(place, "no record, or one that ends behind the records");
                 break;
@@ -152,7 +177,7 @@ impl Walk<'_> {
             offset += record.len;
         }
         // Unreadable memory is lost, like that of dead records.
-        share.dead += (bytes.len() - offset) as u64;
+        share.dead += segment.committed - offset as u64;
         for reference in references {
             self.not_a_record(reference);
         }
@@ -303,6 +328,7 @@ fn slot(reference: &Reference) -> String {
 pub(super) fn find_duplicates(
     source: &Source<'_>,
     plan: &Plan,
+    segments: &[Segment],
     mut references: Vec<Reference>,
     found: &mut Findings,
 ) -> Result<()> {
@@ -311,7 +337,7 @@ pub(super) fn find_duplicates(
     for group in references.chunk_by(|a, b| (a.chain, a.hash) == (b.chain, b.hash)) {
         let mut keys = Vec::new();
         for reference in group.iter().filter(|_| group.len() > 1) {
-            let key = key_at(source, plan, reference.location)?;
+            let key = key_at(source, plan, segments, reference.location)?;
             if keys.contains(&key) {
                 let chain = reference.chain;
                 let what = format_args!("its key is in the chain of bucket {chain} twice");
@@ -323,10 +349,17 @@ pub(super) fn find_duplicates(
     Ok(())
 }
 
-fn key_at(source: &Source<'_>, plan: &Plan, location: Location) -> Result<Vec<u8>> {
+fn key_at(
+    source: &Source<'_>,
+    plan: &Plan,
+    segments: &[Segment],
+    location: Location,
+) -> Result<Vec<u8>> {
     let at = plan.geometry.segment_at(location.segment());
-    let rest = plan.geometry.segment_bytes as usize - location.offset();
-    let mut bytes = vec![0; rest];
+    let size = plan.geometry.segment_bytes;
+    let room = segments.get(location.segment() as usize).map_or(size, |s| s.room(size));
+    let rest = room.saturating_sub(location.offset() as u64);
+    let mut bytes = vec![0; rest.min(RUN_PREFIX.max(size)) as usize];
     source.read(at + location.offset() as u64, &mut bytes)?;
-    Ok(parse(&bytes).map_or_else(Vec::new, |record| record.key.to_vec()))
+    Ok(parse(&bytes, rest, plan).map_or_else(Vec::new, |record| record.key.to_vec()))
 }

@@ -8,7 +8,7 @@ use crate::check::source::Source;
 use crate::check::words::{Plan, Words, field};
 use crate::error::Result;
 use crate::layout::segment::SegmentHeader;
-use crate::layout::word::{SegmentState, SegmentWord};
+use crate::layout::word::{RunWord, SegmentState, SegmentWord};
 
 /// One segment, `committed` corrected to what it has room for.
 #[derive(Debug, Clone, Copy)]
@@ -20,9 +20,18 @@ pub(super) struct Segment {
     /// The hint of dead bytes as it is.
     pub(super) dead: u64,
     pub(super) backed: bool,
+    /// Segments of the run that begins here.
+    pub(super) run: Option<u32>,
+    /// It is in state Run, and its head counts it.
+    pub(super) in_run: bool,
 }
 
 impl Segment {
+    /// Bytes that its records may take.
+    pub(super) fn room(&self, segment_bytes: u64) -> u64 {
+        segment_bytes * u64::from(self.run.unwrap_or(1))
+    }
+
     /// Slots may refer to records in it.
     pub(super) fn may_be_referred_to(&self) -> bool {
         self.backed
@@ -61,22 +70,71 @@ pub(super) fn read(
             committed: field!(header, SegmentHeader, committed),
             dead: field!(header, SegmentHeader, dead),
             backed: !matches!(word.state(), Some(SegmentState::Unbacked | SegmentState::Releasing)),
+            run: None,
+            in_run: false,
         };
+        if segment.holds_records() {
+            let run = RunWord(field!(header, SegmentHeader, run));
+            let count = run.segments(word.generation());
+            segment.run = count.filter(|&count| u64::from(count) <= map.segments - number);
+        }
         let in_table = words
             .table
             .is_some_and(|table| (table.first_segment..table.end_segment).contains(&number));
         check_state(number, word, &segment, in_table, owners, found);
-        if segment.committed > map.segment_bytes || !segment.committed.is_multiple_of(8) {
-            let committed = segment.committed;
-            found.problem(
-                format_args!("segment {number}"),
-                format_args!("committed is {committed}"),
-            );
-            segment.committed = segment.committed.min(map.segment_bytes) & !7;
+        let room = segment.room(map.segment_bytes);
+        if segment.committed > room || !segment.committed.is_multiple_of(8) {
+            // That of an earlier run: whoever takes the segment clears it first.
+            let earlier = segment.committed.is_multiple_of(8)
+                && match segment.state {
+                    Some(SegmentState::Active) => true,
+                    _ => !segment.holds_records(),
+                };
+            if !earlier {
+                let committed = segment.committed;
+                found.problem(
+                    format_args!("segment {number}"),
+                    format_args!("committed is {committed}"),
+                );
+            }
+            segment.committed = if earlier { 0 } else { segment.committed.min(room) & !7 };
         }
         segments.push(segment);
     }
+    let words = headers.chunks_exact(header_words);
+    let words: Vec<_> = words.map(|h| RunWord(field!(h, SegmentHeader, run))).collect();
+    runs(&mut segments, &words, found);
     Ok(segments)
+}
+
+/// Each continuation has a head that counts it, and each head all of its continuations.
+fn runs(segments: &mut [Segment], words: &[RunWord], found: &mut Findings) {
+    for head in 0..segments.len() {
+        let Segment { run: Some(count), generation, state, .. } = segments[head] else {
+            continue;
+        };
+        for steps in 1..count {
+            let number = head + steps as usize;
+            let named = words[number] == RunWord::continuation(steps, generation);
+            segments[number].in_run = named && segments[number].state == Some(SegmentState::Run);
+            // While it is written its segments join one by one, and they leave it before the head.
+            let whole = state == Some(SegmentState::Sealed);
+            if whole && !segments[number].in_run {
+                let what = format_args!("is not part of the run of segment {head}");
+                found.problem(format_args!("segment {number}"), what);
+            }
+        }
+    }
+    for (number, segment) in segments.iter().enumerate() {
+        if segment.state == Some(SegmentState::Run) && !segment.in_run {
+            let what = match words[number].steps() {
+                Some(steps) => format!("its head, {steps} segments before it, does not count it"),
+                None => "it names no head".into(),
+            };
+            let place = format_args!("segment {number}");
+            found.problem(place, format_args!("is part of a run, but {what}"));
+        }
+    }
 }
 
 fn check_state(
@@ -92,15 +150,12 @@ fn check_state(
         found.problem(place, format_args!("state word {:#x} has no meaning", word.0));
         return;
     };
-    if matches!(state, SegmentState::Releasing | SegmentState::Run) {
-        found.problem(place, format_args!("state {state:?} is reserved"));
-    }
     if (state == SegmentState::Index) != in_table {
         let not = if in_table { "" } else { "not " };
         found.problem(place, format_args!("is {state:?}, but {not}part of the index table"));
     }
     let owner = u64::from(word.owner());
-    if state != SegmentState::Active {
+    if !matches!(state, SegmentState::Active | SegmentState::Releasing) {
         if owner != 0 {
             found.problem(place, format_args!("is {state:?}, but has owner {owner}"));
         }
@@ -109,12 +164,12 @@ fn check_state(
     match owners.thread(owner).map(|thread| thread.life) {
         Some(Life::Dead) => found.recoverable(
             place,
-            format_args!("is active for thread descriptor {owner}, whose owner is dead"),
+            format_args!("is {state:?} for thread descriptor {owner}, whose owner is dead"),
         ),
         Some(Life::Alive | Life::Unknown) => {}
         Some(Life::Free) | None => found.problem(
             place,
-            format_args!("is active for thread descriptor {owner}, which nobody uses"),
+            format_args!("is {state:?} for thread descriptor {owner}, which nobody uses"),
         ),
     }
 }

@@ -17,6 +17,8 @@ use crate::region::file::MAGIC;
 pub(super) struct Plan {
     pub(super) geometry: Geometry,
     pub(super) hash_seed: u64,
+    /// Of values.
+    pub(super) alignment: usize,
     pub(super) node: [u64; 2],
     pub(super) boot: u128,
     /// No feature that may use reserved words is on.
@@ -63,7 +65,9 @@ pub(super) fn header(source: &Source<'_>, found: &mut Findings) -> Result<Plan> 
     }
     let [attributes, hash_id, hash_seed] =
         core::array::from_fn(|i| header.geometry[GEOMETRY_WORDS + i]);
-    Attributes::from_word(attributes, &geometry).ok_or_else(|| damaged("attributes"))?;
+    let attributes =
+        Attributes::from_word(attributes, &geometry).ok_or_else(|| damaged("attributes"))?;
+    let alignment = attributes.alignment as usize;
     if hash_id != HASH_XXH3 {
         return Err(damaged("hash id"));
     }
@@ -76,7 +80,7 @@ pub(super) fn header(source: &Source<'_>, found: &mut Findings) -> Result<Plan> 
     if plain && spare.chain(&header.reserved).any(|&word| word != 0) {
         found.problem("header", "reserved words are not zero");
     }
-    let plan = Plan { geometry, hash_seed, node: header.node, boot, plain };
+    let plan = Plan { geometry, hash_seed, alignment, node: header.node, boot, plain };
     gaps(source, &plan, found)?;
     Ok(plan)
 }

@@ -43,6 +43,7 @@ use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::record::Record;
 use crate::heap::record::copy::Content;
+use crate::heap::run;
 use crate::layout::segment::SegmentHeader;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::clock;
@@ -164,6 +165,9 @@ impl Appender {
         author: &impl Author,
         content: &impl Content,
     ) -> Result<Option<Location>> {
+        if content.bytes() > log.segment_bytes() {
+            return run::append(log, author, content);
+        }
         if let (Some(deadline), true) = (content.deadline(), log.segments() >= CLASSED_SEGMENTS) {
             let lane = &self.classes[class_of(deadline)];
             let appended = append_to(&mut locked(lane), log, author, content, Room::Ordinary)?;
@@ -260,7 +264,7 @@ fn append_to(
 }
 
 /// Keeps the hints of a segment that its owner fills.
-fn note(header: &SegmentHeader, content: &impl Content) {
+pub(super) fn note(header: &SegmentHeader, content: &impl Content) {
     let (word, value) = match content.deadline() {
         Some(deadline) => (&header.latest_deadline, deadline),
         None => (&header.newest_version, content.version()),
@@ -450,6 +454,7 @@ impl Log {
             header.newest_version.store(0, Relaxed);
             header.class.store(class, Relaxed);
             header.birth.store(self.words().births.fetch_add(1, Relaxed), Relaxed);
+            header.run.store(0, Relaxed);
             header.committed.store(0, Release);
             crash::point("append.reset");
         }

@@ -21,11 +21,10 @@
 //! Every transition is one CAS of the segment's word in the state array, so it either happened or
 //! it did not; the owner is named by its thread descriptor, which cannot be given away before its
 //! segments are released. Words beside it: `committed` (owner, release, after the record is
-//! complete) and `dead` (anybody, a hint).
+//! complete) and `dead` (anybody, a hint). Records larger than a segment: see [`run`].
 
 pub(crate) mod append;
 pub(crate) mod record;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing takes several segments yet"))]
 pub(crate) mod run;
 pub(crate) mod victim;
 pub(crate) mod words;
@@ -53,6 +52,8 @@ pub(crate) struct Log {
     words: Window<RegionWords>,
     states: Window<AtomicU64>,
     headers: Window<SegmentHeader>,
+    /// Values lie at multiples of it.
+    alignment: usize,
     /// One bit per segment, private to the process: it held records when this process looked.
     seen: Box<[AtomicU64]>,
 }
@@ -64,6 +65,7 @@ impl Log {
         file: File,
         mapping: &Arc<Mapping>,
         geometry: Geometry,
+        alignment: usize,
     ) -> Option<Self> {
         let segments = usize::try_from(geometry.segments).ok()?;
         Some(Self {
@@ -74,6 +76,7 @@ impl Log {
             headers: mapping.window(geometry.headers_at, segments)?,
             mapping: Arc::clone(mapping),
             geometry,
+            alignment,
             seen: (0..segments.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -111,6 +114,12 @@ impl Log {
     #[inline]
     pub(crate) fn segment_bytes(&self) -> usize {
         self.geometry.segment_bytes as usize
+    }
+
+    /// Values lie at multiples of it; a power of two, at least 8.
+    #[inline]
+    pub(crate) fn alignment(&self) -> usize {
+        self.alignment
     }
 
     /// Whether a record may begin in the segment: it is not part of the index and has memory, so

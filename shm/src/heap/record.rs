@@ -152,10 +152,13 @@ impl<'m> Record<'m> {
             head.key_len as usize,
             head.value_len as usize,
             usize::from(extension_bytes),
+            log.alignment(),
         )
-        .filter(|extent| offset + extent.end <= segment_bytes)
+        .filter(|extent| {
+            offset + extent.end <= segment_bytes || is_in_run(log, location, extent.end)
+        })
         .ok_or_else(damaged)?;
-        // A segment has at most 8 MiB, so offsets in it fit; small, because guards carry them.
+        // Longer records than 4 GiB are refused above; small, because guards carry them.
         let [key_at, value_at, end] = [extent.key, extent.value, extent.end].map(|at| at as u32);
         Ok(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
     }
@@ -223,7 +226,8 @@ impl<'m> Record<'m> {
 
     #[inline]
     fn part(&self, at: usize, len: usize) -> &'m [u8] {
-        // SAFETY: `read` checked that key and value end inside the segment.
+        // SAFETY: `read` checked that key and value end inside the segment or run, and a run
+        // inside the mapping.
         let start = unsafe { self.start.add(at) };
         // SAFETY: initialised by the writer (fresh pages are zero), immutable while protected.
         unsafe { core::slice::from_raw_parts(start.as_ptr(), len) }
@@ -277,6 +281,12 @@ impl<'m> Record<'m> {
     }
 }
 
+/// Whether a record of `len` bytes is the one of a run.
+#[cold]
+fn is_in_run(log: &Log, location: Location, len: usize) -> bool {
+    location.offset() == 0 && len <= log.room(location.segment()) && u32::try_from(len).is_ok()
+}
+
 /// What goes into a new record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draft<'a> {
@@ -295,8 +305,8 @@ pub(crate) struct Draft<'a> {
 
 impl Draft<'_> {
     /// Where its parts lie. `None` if the sum does not fit.
-    pub(crate) fn extent(&self) -> Option<Extent> {
-        Extent::of(self.key.len(), self.value.len(), self.extension_bytes())
+    pub(crate) fn extent(&self, alignment: usize) -> Option<Extent> {
+        Extent::of(self.key.len(), self.value.len(), self.extension_bytes(), alignment)
     }
 
     fn extension_bytes(&self) -> usize {
@@ -331,12 +341,13 @@ impl Draft<'_> {
     /// Writes the record at `location`.
     ///
     /// # Safety
-    /// The caller owns the active segment, the record ends inside it and lies wholly beyond what
-    /// `committed` covers, so nobody else reads or writes these bytes.
+    /// The caller owns the active segment, the record ends inside it, or inside the run of which it
+    /// is the head, and lies wholly beyond what `committed` covers, so nobody else reads or writes
+    /// these bytes.
     pub(crate) unsafe fn write(&self, log: &Log, location: Location, extent: Extent) -> Result<()> {
         let start =
             log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
-        // SAFETY: the caller says that the record lies inside the segment.
+        // SAFETY: the caller says that the record lies inside the segment or run.
         let start = unsafe { start.add(location.offset()) };
         // SAFETY: the header of the record.
         unsafe { self.write_header(start) };

@@ -6,15 +6,159 @@
 //! the highest segment of a window to the lowest, and search from the highest window to the
 //! lowest, so of two that collide the one that was first goes on.
 //!
+//! # Runs
+//!
+//! A record that is larger than a segment lies in a window of its own, a *run*. The first segment
+//! is its head and stands for all of it: the record is at offset 0 of the head, a hazard or pin on
+//! the head protects it, `committed` of the head is the length of the record, and only the head
+//! goes through the states of a segment with records. The others are in state Run and name the head
+//! and its generation ([`RunWord`]), so that they are free as soon as the head is about to be.
+//!
 //! | killed after | state | who repairs |
 //! |---|---|---|
 //! | each claim | active, owner dead | recovery: Active -> Sealed, empty, reclaimed |
 //! | a segment given back | the others are active, owner dead | the same |
+//! | the head was told its length | the same | the same |
+//! | a segment was joined | Run; its head active, owner dead, `committed` 0 | recovery frees it |
+//! | the record was written, the intent set | the same | the same |
+//! | `committed` stored | one record, not published | recovery seals the head, marks the record |
+//! | Active -> Sealed | the same | recovery marks the record abandoned |
+//! | a continuation was freed | head in Quarantine | the next thread that needs space |
+//!
+//! A continuation is freed by one CAS from a state word that was read before its `RunWord`, so a
+//! thread that was stopped in between frees nothing that was used again. The head is freed last:
+//! as long as a continuation is left, the head says where.
 
+use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::append::{self, Author};
-use crate::layout::word::SegmentState;
+use crate::heap::record::copy::Content;
+use crate::layout::word::{Location, RunWord, SegmentState, SegmentWord};
+use crate::sync::{Acquire, Release};
+
+/// Appends a record that is larger than a segment and that nobody refers to yet. `None`: there is
+/// no window for it.
+pub(crate) fn append(
+    log: &Log,
+    author: &impl Author,
+    content: &impl Content,
+) -> Result<Option<Location>> {
+    let Ok(count) = u32::try_from(content.bytes().div_ceil(log.segment_bytes())) else {
+        return Ok(None);
+    };
+    let Some(head) = claim_window(log, author, count)? else {
+        return Ok(None);
+    };
+    let word = log.state(head);
+    join(log, head, word, count);
+    let location = Location::new(head, word.generation(), 0);
+    // SAFETY: all segments of the window were active in the author's name until `join` made them
+    // part of this run, whose head still is; `committed` of the head is 0; the record begins where
+    // the window does and is not longer.
+    let written = unsafe { content.write_to(log, location) };
+    if let Err(error) = written {
+        free_continuations(log, head, word);
+        if let Some(header) = log.header(head) {
+            header.run.store(0, Release);
+        }
+        give_back(log, author.thread(), head, 1);
+        return Err(error);
+    }
+    author.announce(location);
+    crash::point("run.announced");
+    if let Some(header) = log.header(head) {
+        append::note(header, content);
+        header.committed.store(content.bytes() as u64, Release);
+    }
+    crash::point("run.committed");
+    log.transition(head, word, word.becomes(SegmentState::Sealed, 0));
+    crash::point("run.sealed");
+    Ok(Some(location))
+}
+
+/// Makes one run of a window that is active in the caller's name.
+fn join(log: &Log, head: u32, word: SegmentWord, count: u32) {
+    if let Some(header) = log.header(head) {
+        header.run.store(RunWord::head(count, word.generation()).0, Release);
+    }
+    crash::point("run.named");
+    for steps in 1..count {
+        let segment = head + steps;
+        if let Some(header) = log.header(segment) {
+            header.run.store(RunWord::continuation(steps, word.generation()).0, Release);
+        }
+        let active = log.state(segment);
+        log.transition(segment, active, active.becomes(SegmentState::Run, 0));
+        crash::point("run.joined");
+    }
+}
+
+/// Frees the segments behind the head of a run whose record nobody can look at any more: `word`
+/// is that of the head, in Quarantine and unprotected, or active and never filled. Repeatable, by
+/// anybody.
+pub(crate) fn free_continuations(log: &Log, head: u32, word: SegmentWord) {
+    let Some(count) = log.run(head, word) else {
+        return;
+    };
+    for steps in 1..count {
+        let segment = head.saturating_add(steps);
+        let seen = log.state(segment);
+        let mine = RunWord::continuation(steps, word.generation());
+        let named = log.header(segment).map(|header| RunWord(header.run.load(Acquire)));
+        if seen.state() == Some(SegmentState::Run)
+            && named == Some(mine)
+            && log.transition(
+                segment,
+                seen,
+                SegmentWord::new(SegmentState::Free, 0, seen.generation() + 1),
+            )
+        {
+            crash::point("run.freed");
+            log.note_free(segment);
+        }
+    }
+}
+
+/// What recovery does with a segment that was active in the name of a dead thread, before it is
+/// sealed. Only the one recovery that has the thread's descriptor comes here.
+pub(crate) fn recover(log: &Log, segment: u32, word: SegmentWord) {
+    let Some(header) = log.header(segment) else {
+        return;
+    };
+    let committed = header.committed.load(Acquire);
+    if log.run(segment, word).is_some() {
+        if committed == 0 {
+            free_continuations(log, segment, word);
+        }
+    } else if committed > log.segment_bytes() as u64 {
+        // Of a run that began here in an earlier generation: the thread died between its claim and
+        // the store that empties the segment.
+        header.committed.store(0, Release);
+        crash::point("run.emptied");
+    }
+}
+
+impl Log {
+    /// Segments of the run that begins here, if one does; `word` is the state word of the segment.
+    pub(crate) fn run(&self, segment: u32, word: SegmentWord) -> Option<u32> {
+        let run = RunWord(self.header(segment)?.run.load(Acquire));
+        let count = run.segments(word.generation())?;
+        (count <= self.segments() - segment).then_some(count)
+    }
+
+    /// Bytes that a record at the start of a segment which the caller protects may take: more
+    /// than a segment if a whole run begins here.
+    #[cold]
+    pub(crate) fn room(&self, segment: u32) -> usize {
+        let count = self.run(segment, self.state(segment)).unwrap_or(1);
+        // The states are what says that there is memory; a damaged file may say anything else.
+        let whole = (1..count).all(|steps| {
+            self.state(segment.saturating_add(steps)).state() == Some(SegmentState::Run)
+        });
+        self.segment_bytes().saturating_mul(if whole { count as usize } else { 1 })
+    }
+}
 
 /// Claims `count` segments side by side in the author's name; the number of the first. All have
 /// memory, of any content, and are active and empty. `None`: there is no such window, and nobody
@@ -45,6 +189,7 @@ pub(crate) fn give_back(log: &Log, thread: u32, first: u32, count: u32) {
             // Of the same generation: no location names it, and who waits for segments to become
             // free must not take this for progress.
             log.transition(segment, word, word.becomes(SegmentState::Free, 0));
+            crash::point("run.given_back");
             log.note_free(segment);
         }
     }
@@ -104,6 +249,7 @@ fn claim_all(
             give_back(log, thread, segment + 1, end - segment - 1);
             return claimed.map(|_| Some(segment)).map_err(|error| (segment, error));
         }
+        crash::point("run.claimed");
     }
     Ok(None)
 }

@@ -58,6 +58,11 @@ pub(crate) const DEADLINE_BYTES: usize = 8;
 
 /// Largest key.
 pub(crate) const MAX_KEY: usize = 65_536;
+/// Largest value.
+pub(crate) const MAX_VALUE: usize = 1 << 30;
+/// Smallest and largest alignment of values.
+pub(crate) const MIN_ALIGNMENT: usize = 8;
+pub(crate) const MAX_ALIGNMENT: usize = 4096;
 
 const _: () = {
     assert!(size_of::<RecordHeader>() == RECORD_HEADER);
@@ -81,11 +86,19 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// `None` if the sum does not fit.
-    pub(crate) fn of(key_len: usize, value_len: usize, extension_bytes: usize) -> Option<Self> {
+    /// `alignment` is a power of two, at least 8: value and end lie at multiples of it, and so
+    /// does every record that follows another. `None` if the sum does not fit.
+    #[inline]
+    pub(crate) fn of(
+        key_len: usize,
+        value_len: usize,
+        extension_bytes: usize,
+        alignment: usize,
+    ) -> Option<Self> {
+        let rest = alignment - 1;
         let key = RECORD_HEADER.checked_add(padded(extension_bytes))?;
-        let value = key.checked_add(key_len)?.checked_add(7)? & !7;
-        let end = value.checked_add(value_len)?.checked_add(7)? & !7;
+        let value = key.checked_add(key_len)?.checked_add(rest)? & !rest;
+        let end = value.checked_add(value_len)?.checked_add(rest)? & !rest;
         Some(Self { key, value, end })
     }
 }

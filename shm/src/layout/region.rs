@@ -242,7 +242,7 @@ impl Geometry {
             return Err(format!("max_bytes {max_bytes} is not within {MIN_BYTES} and {MAX_BYTES}"));
         }
         let segment_bytes = match segment_bytes {
-            0 => (max_bytes / 64).next_power_of_two().clamp(MIN_SEGMENT, 1 << 20),
+            0 => (max_bytes / 256).next_power_of_two().clamp(MIN_SEGMENT, 1 << 20),
             chosen => chosen,
         };
         if !segment_bytes.is_power_of_two() || !(MIN_SEGMENT..=MAX_SEGMENT).contains(&segment_bytes)

@@ -13,7 +13,8 @@ use crate::layout::node::{
     SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
 use crate::layout::record::{
-    FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, MAX_KEY, RecordHeader, STATE_ABANDONED, STATE_DEAD,
+    FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, MAX_ALIGNMENT, MAX_KEY, MAX_VALUE, MIN_ALIGNMENT,
+    RecordHeader, STATE_ABANDONED, STATE_DEAD,
 };
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
@@ -26,7 +27,7 @@ use crate::layout::thread::{
 };
 use crate::layout::word::{
     CellWord, GENERATION_MASK, HIDDEN_TAG, HeaderWord, LOCATION_BITS, Location, MAX_SEGMENTS,
-    RingOp, SegmentState, SegmentWord, SlotRef, SlotWord,
+    RingOp, RunWord, SegmentState, SegmentWord, SlotRef, SlotWord,
 };
 use crate::region::Kind;
 use crate::region::file::MAGIC;
@@ -263,7 +264,7 @@ fn segment_header() -> String {
         newest_version: "highest version of its records without deadline; hint",
         birth: "reserved (cleaning), zero",
         class: "reserved (cleaning), zero",
-        run: "reserved (records of several segments), zero",
+        run: "place in a run, see below; of this use of the segment or an earlier one",
         cleaner: "reserved (cleaning), zero",
     })
 }
@@ -312,6 +313,7 @@ fn words() -> Vec<(&'static str, String)> {
         ("SlotReference", slot_reference()),
         ("HeaderWord", header_word()),
         ("SegmentWord", segment_word()),
+        ("RunWord", run_word()),
         ("CellWord", cell_word()),
     ]
 }
@@ -406,8 +408,18 @@ fn segment_word() -> String {
     let (owner, generation) = (word(u32::MAX, 0), word(0, u64::MAX));
     bits(&[
         (generation, "generation", "one more each time the segment becomes free"),
-        (owner, "owner", "thread descriptor, only of an active segment"),
+        (owner, "owner", "thread descriptor, only of an active or releasing segment"),
         (!(owner | generation), "state", "see the list of states"),
+    ])
+}
+
+fn run_word() -> String {
+    let count = RunWord::head(u32::MAX, 0).0;
+    let continuation = RunWord::continuation(0, 0).0;
+    bits(&[
+        (count, "count", "head: segments of the run; continuation: segments before it in the run"),
+        (continuation, "continuation", "1 = not the head"),
+        (RunWord::head(0, u64::MAX).0, "generation", "low bits of the generation of the head"),
     ])
 }
 
@@ -448,7 +460,7 @@ fn segment_states() -> String {
         (S::Releasing, "reserved (its owner gives its memory back)"),
         (S::Quarantine, "holds dead records only; free when nothing protects it"),
         (S::Index, "part of the index table"),
-        (S::Run, "reserved (records of several segments)"),
+        (S::Run, "part of a run that an earlier segment begins"),
     ];
     let states = states.map(|(state, meaning)| {
         let number = SegmentWord::new(state, 0, 0).0 >> 60;
@@ -517,6 +529,9 @@ fn constants() -> String {
         ("tag of hidden entries", HIDDEN_TAG.to_string()),
         ("hash id of XXH3-64 with seed", HASH_XXH3.to_string()),
         ("longest key", MAX_KEY.to_string()),
+        ("longest value", MAX_VALUE.to_string()),
+        ("alignment of values, smallest", MIN_ALIGNMENT.to_string()),
+        ("alignment of values, largest", MAX_ALIGNMENT.to_string()),
         ("segments of a region, fewer than", MAX_SEGMENTS.to_string()),
         ("segment_bytes, smallest", MIN_SEGMENT.to_string()),
         ("segment_bytes, largest", MAX_SEGMENT.to_string()),

@@ -21,8 +21,7 @@ pub(crate) struct SegmentHeader {
     pub(crate) birth: AtomicU64,
     /// 0 = new records, 1 = records that were copied.
     pub(crate) class: AtomicU64,
-    /// Head of a run: segments of the run. Continuation: head + 1 in the high half, segments from
-    /// the head in the low half.
+    /// `RunWord`, of this use of the segment or of an earlier one.
     pub(crate) run: AtomicU64,
     /// Thread descriptor that empties the segment at the moment: a hint that spreads cleaners.
     pub(crate) cleaner: AtomicU64,

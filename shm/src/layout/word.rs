@@ -211,7 +211,7 @@ pub(crate) enum SegmentState {
     Quarantine = 6,
     /// Part of an index table.
     Index = 7,
-    /// Continuation of a run whose head is an earlier segment (reserved).
+    /// Continuation of a run whose head is an earlier segment.
     Run = 8,
 }
 
@@ -256,6 +256,41 @@ impl SegmentWord {
     /// Same generation, other state and owner.
     pub(crate) fn becomes(self, state: SegmentState, owner: u32) -> Self {
         Self::new(state, owner, self.generation())
+    }
+}
+
+/// A segment's place in a run: segments side by side that hold one record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RunWord(pub(crate) u64);
+
+impl RunWord {
+    const COUNT_MASK: u64 = (1 << SEGMENT_BITS) - 1;
+    const CONTINUATION: u64 = 1 << SEGMENT_BITS;
+    const GENERATION_SHIFT: u32 = SEGMENT_BITS + 1;
+
+    fn new(count: u32, generation: u64) -> Self {
+        Self((generation << Self::GENERATION_SHIFT) | (u64::from(count) & Self::COUNT_MASK))
+    }
+
+    /// Of the first segment, which is at `generation`; `count` segments in all.
+    pub(crate) fn head(count: u32, generation: u64) -> Self {
+        Self::new(count, generation)
+    }
+
+    /// Of the segment `steps` behind a head that is at `generation`.
+    pub(crate) fn continuation(steps: u32, generation: u64) -> Self {
+        Self(Self::new(steps, generation).0 | Self::CONTINUATION)
+    }
+
+    /// Segments of the run whose head is at `generation`; `None` if the word is not of such a head.
+    pub(crate) fn segments(self, generation: u64) -> Option<u32> {
+        let count = (self.0 & Self::COUNT_MASK) as u32;
+        (count > 0 && self == Self::head(count, generation)).then_some(count)
+    }
+
+    /// For a continuation: how far behind its head it is.
+    pub(crate) fn steps(self) -> Option<u32> {
+        (self.0 & Self::CONTINUATION != 0).then_some((self.0 & Self::COUNT_MASK) as u32)
     }
 }
 
@@ -332,5 +367,16 @@ mod tests {
         let word = SegmentWord::new(SegmentState::Sealed, 0xfff, 5);
         assert_eq!(word.state(), Some(SegmentState::Sealed));
         assert_eq!((word.owner(), word.generation()), (0xfff, 5));
+    }
+
+    #[test]
+    fn a_run_word_counts_for_one_generation_of_one_kind() {
+        let generation = (1 << 47) + 5;
+        let head = RunWord::head(0x3_fffe, generation);
+        assert_eq!((head.segments(generation), head.steps()), (Some(0x3_fffe), None));
+        assert_eq!(head.segments(generation + 1), None);
+        let rest = RunWord::continuation(7, generation);
+        assert_eq!((rest.segments(generation), rest.steps()), (None, Some(7)));
+        assert_eq!(RunWord(0).segments(0), None);
     }
 }

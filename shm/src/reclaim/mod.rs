@@ -40,6 +40,7 @@ use crate::crash;
 use crate::error::Result;
 use crate::heap::Log;
 use crate::heap::record::Record;
+use crate::heap::run;
 use crate::layout::thread::{Attachment, ThreadDescriptor};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::reclaim::hazard::Hazard;
@@ -122,7 +123,11 @@ fn free(log: &Log, quarantined: &[(u32, SegmentWord)], protected: &[bool]) -> u3
     let mut freed = 0;
     for &(segment, word) in quarantined {
         let free = SegmentWord::new(SegmentState::Free, 0, word.generation() + 1);
-        if !protected[segment as usize] && log.transition(segment, word, free) {
+        if protected[segment as usize] {
+            continue;
+        }
+        run::free_continuations(log, segment, word);
+        if log.transition(segment, word, free) {
             crash::point("reclaim.freed");
             log.note_free(segment);
             freed += 1;

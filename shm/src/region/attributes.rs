@@ -4,8 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{AttributeDifference, Error, Result};
+use crate::layout::record::{MAX_ALIGNMENT, MIN_ALIGNMENT};
 use crate::layout::region::Geometry;
 use crate::region::expiry::{self, Expiry};
+
+/// Bits 20 to 23 of the word: binary logarithm of alignment / 8.
+const ALIGNMENT_SHIFT: u32 = 20;
+/// Bits that mean something.
+const KNOWN_BITS: u64 = 0x3_ffff | (0xf << ALIGNMENT_SHIFT);
 
 /// What a node stores of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,9 +128,13 @@ pub struct Attributes {
     /// Upper bound of the memory for index and records, 1 MiB to 256 GiB. Default 64 MiB.
     /// Memory is taken as it is needed.
     pub max_bytes: u64,
-    /// Unit in which memory is taken and reused, and the limit for one record. A power of two,
-    /// 64 KiB to 8 MiB; 0 (default) chooses from `max_bytes`.
+    /// Unit in which memory is taken and reused. A power of two, 64 KiB to 8 MiB; 0 (default)
+    /// chooses from `max_bytes`. Larger records take as many units side by side as they need, so
+    /// a unit that holds many records of the usual size is best.
     pub segment_bytes: u64,
+    /// Each value begins at a multiple of this many bytes, in the file and in memory: a power of
+    /// two, 8 (default) to 4096. Records are padded to a multiple of it.
+    pub alignment: u64,
     /// Entries expire that long after they were written. Default none. Changed by
     /// [`Region::set_entry_ttl`](crate::Region::set_entry_ttl).
     pub entry_ttl: Option<Expiry>,
@@ -142,6 +152,7 @@ impl Default for Attributes {
             concurrency_checks: true,
             max_bytes: 64 << 20,
             segment_bytes: 0,
+            alignment: MIN_ALIGNMENT as u64,
             entry_ttl: None,
             entry_idle: None,
         }
@@ -168,6 +179,17 @@ impl Attributes {
         if self.early_ack {
             return not_yet("attribute `early_ack`".into());
         }
+        let range = MIN_ALIGNMENT as u64..=MAX_ALIGNMENT as u64;
+        if !self.alignment.is_power_of_two() || !range.contains(&self.alignment) {
+            return Err(Error::InvalidAttributes {
+                region: region.into(),
+                reason: format!(
+                    "alignment {} is not a power of two within {MIN_ALIGNMENT} and {MAX_ALIGNMENT}",
+                    self.alignment
+                ),
+                remedy: "leave it at 8, or give the alignment that the values need".into(),
+            });
+        }
         for (expiry, what) in [(self.entry_ttl, "entry_ttl"), (self.entry_idle, "entry_idle")] {
             expiry.map_or(Ok(()), |expiry| expiry.check(region, self, what))?;
         }
@@ -187,11 +209,14 @@ impl Attributes {
             | (number_of(&SCOPES, self.scope) << 8)
             | (u64::from(self.concurrency_checks) << 16)
             | (u64::from(self.early_ack) << 17)
+            | (u64::from((self.alignment / MIN_ALIGNMENT as u64).trailing_zeros())
+                << ALIGNMENT_SHIFT)
     }
 
     /// Reads what [`Attributes::to_word`] wrote.
     pub(crate) fn from_word(word: u64, geometry: &Geometry) -> Option<Self> {
-        if word >> 18 != 0 {
+        let alignment = (MIN_ALIGNMENT as u64) << ((word >> ALIGNMENT_SHIFT) & 0xf);
+        if word & !KNOWN_BITS != 0 || alignment > MAX_ALIGNMENT as u64 {
             return None;
         }
         Some(Self {
@@ -201,6 +226,7 @@ impl Attributes {
             early_ack: word & (1 << 17) != 0,
             max_bytes: geometry.max_bytes,
             segment_bytes: geometry.segment_bytes,
+            alignment,
             entry_ttl: None,
             entry_idle: None,
         })
@@ -224,6 +250,7 @@ impl Attributes {
         compare(given.max_bytes, "max_bytes", &self.max_bytes, &found.max_bytes);
         let chosen = given.segment_bytes && self.segment_bytes != 0;
         compare(chosen, "segment_bytes", &self.segment_bytes, &found.segment_bytes);
+        compare(given.alignment, "alignment", &self.alignment, &found.alignment);
         list
     }
 }
@@ -237,6 +264,7 @@ pub(crate) struct Given {
     pub(crate) concurrency_checks: bool,
     pub(crate) max_bytes: bool,
     pub(crate) segment_bytes: bool,
+    pub(crate) alignment: bool,
 }
 
 impl Given {
@@ -248,6 +276,7 @@ impl Given {
             concurrency_checks: true,
             max_bytes: true,
             segment_bytes: true,
+            alignment: true,
         }
     }
 }

@@ -84,7 +84,9 @@ impl Mapped {
         let words: Window<RegionWords> =
             mapping.window(geometry.words_at, 1).ok_or_else(damaged)?;
         let (buckets, primaries) = table(mapping, &geometry, &words[0]).ok_or_else(damaged)?;
-        let log = Log::new(path.clone(), file, mapping, geometry).ok_or_else(damaged)?;
+        let log =
+            Log::new(path.clone(), file, mapping, geometry, facts.attributes.alignment as usize)
+                .ok_or_else(damaged)?;
         let mut region = Self {
             name: name.into(),
             attributes: facts.attributes,

@@ -171,7 +171,9 @@ impl Region {
         Attributes { entry_ttl, entry_idle, ..self.mapped.attributes.clone() }
     }
 
-    /// Largest value in bytes that fits beside a key of `key_len` bytes.
+    /// Largest value in bytes that the region can hold beside a key of `key_len` bytes: at most
+    /// 1 GiB. A value that needs more than one segment needs them side by side, so it may find no
+    /// room before the region is full.
     pub fn max_value_len(&self, key_len: usize) -> usize {
         self.mapped.max_value_len(key_len)
     }

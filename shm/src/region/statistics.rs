@@ -160,9 +160,14 @@ impl Statistics {
                     self.segments_active += 1;
                     true
                 }
-                SegmentState::Sealed | SegmentState::Run => {
+                SegmentState::Sealed => {
                     self.segments_sealed += 1;
                     true
+                }
+                SegmentState::Run => {
+                    // The head has the numbers of the whole record.
+                    self.segments_sealed += 1;
+                    false
                 }
                 SegmentState::Quarantine => {
                     self.segments_quarantined += 1;
@@ -174,7 +179,11 @@ impl Statistics {
                 }
             };
             if holds_records {
-                let committed = log.committed(segment) as u64;
+                let run = log.run(segment, log.state(segment)).is_some();
+                let committed = match log.header(segment) {
+                    Some(header) if run => header.committed.load(Relaxed),
+                    _ => log.committed(segment) as u64,
+                };
                 let dead = log.header(segment).map_or(0, |header| header.dead.load(Relaxed));
                 self.dead_bytes += dead.min(committed);
                 self.live_bytes += committed.saturating_sub(dead);

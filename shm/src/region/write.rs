@@ -64,7 +64,7 @@ use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
 use crate::heap::record::{Draft, Record, set_version};
-use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE};
+use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::{self, retire};
@@ -183,12 +183,15 @@ impl Mapped {
         Ok(u64::from(freed))
     }
 
-    /// Largest value for a key.
+    /// Largest value for a key: all segments but those of the first index table, the reserve, and
+    /// one for other records.
     pub(crate) fn max_value_len(&self, key_len: usize) -> usize {
         // Any entry may get a deadline.
-        let fixed =
-            Extent::of(key_len, 0, DEADLINE_BYTES).map_or(usize::MAX, |extent| extent.value);
-        self.log.segment_bytes().saturating_sub(fixed)
+        let fixed = Extent::of(key_len, 0, DEADLINE_BYTES, self.log.alignment())
+            .map_or(usize::MAX, |extent| extent.value);
+        let others = self.log.geometry().first_table().2 + u64::from(self.log.reserve()) + 1;
+        let segments = u64::from(self.log.segments()).saturating_sub(others) as usize;
+        self.log.segment_bytes().saturating_mul(segments).saturating_sub(fixed).min(MAX_VALUE)
     }
 
     /// Carries out one write. A region that is full sweeps for expired entries first.
@@ -397,7 +400,7 @@ impl<'m> Writer<'m> {
             key: self.change.key,
             value: self.change.value,
         };
-        let extent = draft.extent().ok_or_else(|| self.out_of_space("records"))?;
+        let extent = draft.extent(log.alignment()).ok_or_else(|| self.out_of_space("records"))?;
         let append = || self.region.appender.append(log, self, &(&draft, extent));
         let location = match append() {
             // Dead members may hold segments, or protect some.

@@ -20,6 +20,9 @@ pub const DISTRIBUTED: &str = "distributed";
 /// A region with long chains.
 pub const CROWD: &str = "crowd";
 
+/// A value of three segments.
+pub(super) const LARGE: usize = 150_000;
+
 /// A home directory with the three regions that victims use.
 #[derive(Debug)]
 pub struct Nursery {
@@ -235,7 +238,7 @@ fn write(home: &Path, region: &str, key: &str, tag: u64, wait: bool) {
         println!("ready");
         let _ = std::io::stdin().read(&mut [0]);
     }
-    Report.put(&region, key, tag, 100);
+    Report.put(&region, key, tag, if key == "large" { LARGE } else { 100 });
     let _pinned = region.get_owned(key.as_bytes()).expect("get");
 }
 

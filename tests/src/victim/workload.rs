@@ -1,7 +1,7 @@
 //! The script that passes every crash point of the library.
 
 use super::oracle::{Report, encode};
-use super::script::{CROWD, DISTRIBUTED, LOCAL, sacrifice, visit};
+use super::script::{CROWD, DISTRIBUTED, LARGE, LOCAL, sacrifice, visit};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +30,8 @@ pub(super) fn run(home: &Path) {
     visit(home);
     overwrite(&report, &local);
     clean(&report, &local);
+    large(&report, home, &local);
+    large(&report, home, &distributed);
     node.set_origin(7).expect("origin");
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
@@ -133,6 +135,25 @@ fn clean(report: &Report, region: &Region) {
     for n in 0..LIVE {
         report.destroy(region, &key(n));
     }
+}
+
+/// Records of three segments: they come, go, and are left by others that died with them.
+fn large(report: &Report, home: &Path, region: &Region) {
+    let free = || _ = region.maintain(&MaintainOptions::default()).expect("maintain");
+    for n in 0..3 {
+        report.put(region, "large", n, LARGE);
+    }
+    report.destroy(region, "large");
+    free();
+    // In its third claim it begins where a run began before, and cannot say so any more.
+    for at in ["append.claimed:3", "run.joined", "run.announced", "run.committed"] {
+        sacrifice(report, home, region, at, "large", 7);
+        region.recover().expect("recover");
+        free();
+    }
+    report.put(region, "large", 8, LARGE);
+    report.destroy(region, "large");
+    free();
 }
 
 fn bridge(report: &Report, node: &Node, region: &Region) {

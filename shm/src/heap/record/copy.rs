@@ -23,8 +23,9 @@ pub(crate) trait Content {
     /// Writes the record at `location`.
     ///
     /// # Safety
-    /// The caller owns the active segment, the record ends inside it and lies wholly beyond what
-    /// `committed` covers, so nobody else reads or writes these bytes.
+    /// The caller owns the active segment, the record ends inside it, or inside the run of which it
+    /// is the head, and lies wholly beyond what `committed` covers, so nobody else reads or writes
+    /// these bytes.
     unsafe fn write_to(&self, log: &Log, location: Location) -> Result<()>;
 }
 
