@@ -57,9 +57,10 @@ impl Seat {
 
     /// The bridge's view of a region of this node.
     pub fn feed(&self, region: &Region) -> Feed {
-        let words = region.mapped.words();
-        raise(&words.bridge_epoch, self.epoch());
-        region.mapped.wake_writers();
+        if !region.mapped.members.is_forked_child() {
+            raise(&region.mapped.words().bridge_epoch, self.epoch());
+            region.mapped.wake_writers();
+        }
         Feed { region: region.clone() }
     }
 }
@@ -267,8 +268,12 @@ impl Feed {
     ///
     /// A writer that was stopped in the middle of a write holds the result back, never others; so
     /// a result may be lower than an earlier one, which stays true.
+    /// In a forked child nothing is closed, and the result is 0.
     pub fn close_time(&self) -> u64 {
         let mapped = self.mapped();
+        if mapped.members.is_forked_child() {
+            return 0;
+        }
         let words = mapped.words();
         let now = crate::os::clock::realtime_micros() << 12;
         let before = words.floor.load(SeqCst);
@@ -289,8 +294,11 @@ impl Feed {
     }
 
     /// Publishes watermarks (everything below is sent, received, applied by the nodes that must)
-    /// and releases the writers that wait for them.
+    /// and releases the writers that wait for them. A forked child publishes nothing.
     pub fn publish(&self, sent: u64, received: u64, applied: u64) {
+        if self.mapped().members.is_forked_child() {
+            return;
+        }
         self.mapped().publish_watermarks(sent, received, applied);
     }
 
@@ -333,8 +341,11 @@ impl Feed {
         Ok(())
     }
 
-    /// State that members see.
+    /// State that members see. A forked child sets none.
     pub fn set_state(&self, state: RegionState) {
+        if self.mapped().members.is_forked_child() {
+            return;
+        }
         self.mapped().words().state.store(state.to_word(), Release);
     }
 

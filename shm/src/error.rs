@@ -440,9 +440,11 @@ impl Error {
             Self::TooManyPins { max, .. } => format!(
                 "drop guards sooner or copy with `get_into`: at most {max} segments can be pinned"
             ),
-            Self::ForkedChild => "open the node again in the child; handles and guards of the \
-                 parent belong to the parent"
-                .into(),
+            Self::ForkedChild => {
+                "call `Node::reopen_after_fork` in the child and open the regions \
+                 there; handles and guards of the parent belong to the parent"
+                    .into()
+            }
             Self::BridgeRuns { .. } => "one bridge serves a node: stop the other one, or give \
                  this one another home directory"
                 .into(),

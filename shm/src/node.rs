@@ -18,9 +18,16 @@ use crate::region::mapped::Mapped;
 /// One machine's cache: a home directory in memory that holds the region files. A process that
 /// opens it is a member of the node until it closes it, exits, or dies.
 ///
-/// Cheap to clone; the member leaves when the last clone and the last region are gone. After
-/// `fork` the child is not a member: every call fails with `ForkedChild` until it opens the node
-/// anew.
+/// Cheap to clone; the member leaves when the last clone and the last region are gone.
+///
+/// # fork
+///
+/// The child of a `fork` is not a member. Every call on an inherited handle fails with
+/// `ForkedChild`, guards it inherited protect nothing, and dropping either touches nothing shared,
+/// at `exit` as at `_exit`; the parent does not notice. The child becomes a member of its own by
+/// [`Node::reopen_after_fork`], also when the parent has many threads, and opens its regions from
+/// there. That is not done behind its back: a handle is lent to guards and subscriptions, which
+/// would change their member under them. `exec` needs nothing: it closes and unmaps everything.
 #[derive(Debug, Clone)]
 pub struct Node {
     inner: Arc<Inner>,
@@ -58,6 +65,29 @@ impl Node {
     /// As [`Node::open`].
     pub fn open_default() -> Result<Self> {
         Self::open(Self::default_home())
+    }
+
+    /// The same node for a forked child: joins it as a new member. In the process that opened this
+    /// handle, a clone of it.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn reopen_after_fork(&self) -> Result<Self> {
+        if self.inner.members.is_forked_child() {
+            Self::open(self.home())
+        } else {
+            Ok(self.clone())
+        }
+    }
+
+    /// Leaves the node, if this was the last that held the membership; returns whether it was.
+    ///
+    /// Dropping the handle does the same. Clones of it, regions, owned guards, subscriptions and a
+    /// bridge's seat hold the membership, too.
+    pub fn close(self) -> bool {
+        let members = Arc::downgrade(&self.inner.members);
+        drop(self);
+        members.strong_count() == 0
     }
 
     /// The home directory.
@@ -121,6 +151,7 @@ impl Node {
     /// `InvalidRegionName`, `RegionNotFound`, `Io`.
     pub fn remove_region(&self, name: &str) -> Result<()> {
         let path = self.region_path(name)?;
+        self.inner.members.check_process()?;
         self.open_regions().remove(name);
         std::fs::remove_file(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.clone() },
@@ -297,6 +328,8 @@ impl RegionBuilder<'_> {
     /// `RegionNotFound`, `AttributesDiffer`, `InvalidRegionName`, those of the 1xx range if the
     /// file cannot be used, `TooManyMembers`.
     pub fn open(self) -> Result<Region> {
+        // Before the lock: another thread of the parent may have held it at the fork.
+        self.node.inner.members.check_process()?;
         let path = self.node.region_path(&self.name)?;
         let mut open = self.node.open_regions();
         let known = open.get(&self.name).and_then(Weak::upgrade);

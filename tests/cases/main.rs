@@ -10,6 +10,7 @@
 //! | 2 | of two inserters of a key one dies in the middle | `case_02` |
 //! | 3 | who goes on after a long stop changes nothing that is not its own | `case_03` |
 //! | 4 | a guard keeps its bytes and one segment | `case_04` |
+//! | 8 | a forked child is refused, or joins by itself; the parent does not notice | `case_08` |
 //! | 9 | full file system, truncated and damaged files | `full_disk.rs`, `bad_input.rs`, `corruption.rs` |
 //! | 10 | a miss needs an instant without the key | `histories.rs` |
 //! | 11 | the event ring goes round while producers die | `case_11` |
@@ -20,6 +21,7 @@
 mod case_02;
 mod case_03;
 mod case_04;
+mod case_08;
 mod case_11;
 mod case_12;
 mod case_14;

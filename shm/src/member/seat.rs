@@ -107,8 +107,11 @@ impl BridgeSeat {
         self.epoch
     }
 
-    /// Announces sleep. Look at every feed once more after it, then poll the bell.
+    /// Announces sleep; a forked child, which has no seat, announces nothing. Look at every feed once more after it, then poll the bell.
     pub(crate) fn arm(&self) {
+        if self.members.is_forked_child() {
+            return;
+        }
         let word = &self.members.words[0].bridge_sleeping;
         // Only the seat sets the bit; a writer's swap on the old value fails after this store.
         let next = (word.load(Relaxed) | ASLEEP).wrapping_add(2);
@@ -119,6 +122,9 @@ impl BridgeSeat {
 
     /// Ends the announcement: writers need not ring.
     pub(crate) fn disarm(&self) {
+        if self.members.is_forked_child() {
+            return;
+        }
         self.members.words[0].bridge_sleeping.fetch_and(!ASLEEP, AcqRel);
         crash::point("seat.disarmed");
     }

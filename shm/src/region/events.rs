@@ -69,6 +69,7 @@ impl Subscription {
     /// # Errors
     /// `Damaged`, `ForkedChild`, `TooManyThreads`.
     pub fn poll(&mut self) -> Result<Option<Notice>> {
+        self.region.members.check_process()?;
         let position = self.cursor;
         let event = match self.region.journal().read(position) {
             Cell::Empty => return Ok(None),

@@ -7,9 +7,13 @@ use std::sync::{Arc, PoisonError, Weak};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::layout::thread::{HAZARDS, OPERATION_HAZARDS, OwnerWord, ThreadDescriptor};
+use crate::layout::word::SegmentState;
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
 use crate::sync::{Relaxed, Release, SeqCst, raise};
+
+/// Descriptors that a process keeps for threads to come.
+const KEPT_IDLE: usize = 16;
 
 /// The calling thread in one region. Not `Send`; guards keep it alive.
 #[derive(Debug)]
@@ -169,7 +173,8 @@ impl Mapped {
         None
     }
 
-    /// Keeps a descriptor for the next thread of this process.
+    /// Keeps a descriptor for the next thread of this process, or gives it back to the table if
+    /// the process has enough of them: others need some, too.
     fn park_thread(&self, index: u32) {
         if self.members.is_forked_child() {
             return;
@@ -177,6 +182,25 @@ impl Mapped {
         for hazard in &self.threads[index as usize].hazards {
             hazard.store(0, Release);
         }
-        self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+        let mut idle = self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT_IDLE || self.fills_a_segment(index) {
+            idle.push(index);
+            return;
+        }
+        drop(idle);
+        let mut owned = self.owned_threads.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.retain(|&mine| mine != index);
+        drop(owned);
+        self.threads[index as usize].owner.store(0, Release);
+        crash::point("thread.returned");
+    }
+
+    /// Whether a segment is active in the name of a descriptor. Another thread of this process may
+    /// append to it, so nobody else may have the descriptor: recovery of that would seal the
+    /// segment.
+    fn fills_a_segment(&self, index: u32) -> bool {
+        (0..self.log.segments())
+            .map(|segment| self.log.state(segment))
+            .any(|word| word.state() == Some(SegmentState::Active) && word.owner() == index)
     }
 }

@@ -179,7 +179,7 @@ impl Mapped {
     /// its change in the index already, where a look at the region after this call finds it.
     pub(crate) fn want_journal(&self) {
         let wanted = &self.words().journal_wanted;
-        if wanted.load(SeqCst) == 0 {
+        if wanted.load(SeqCst) == 0 && !self.members.is_forked_child() {
             wanted.store(1, SeqCst);
             crash::point("journal.wanted");
         }

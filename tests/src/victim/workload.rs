@@ -26,6 +26,7 @@ pub(super) fn run(home: &Path) {
         report.put(&crowd, &format!("crowd-{n}"), n, 8);
     }
     guards(&local);
+    threads(&local);
     listen(&report, &local);
     visit(home);
     overwrite(&report, &local);
@@ -76,6 +77,19 @@ fn guards(region: &Region) {
         (0..8).map(|n| region.get(format!("entry-{n}").as_bytes()).expect("get")).collect();
     let owned = region.get_owned(b"entry-0").expect("get");
     assert!(owned.is_some() && held.iter().all(Option::is_some));
+}
+
+/// More threads at a time than a process keeps descriptors for.
+fn threads(region: &Region) {
+    let all = std::sync::Barrier::new(40);
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                assert!(region.contains_key(b"entry-0").expect("token"));
+                all.wait();
+            });
+        }
+    });
 }
 
 /// Writes for threads that wait for each change, and most of the time sleep by then.
