@@ -111,7 +111,8 @@ fn is_of_writes(at: &str) -> bool {
 }
 
 fn is_of_memory(at: &str) -> bool {
-    let parts = ["overflow.", "reclaim.", "purge.", "segment.", "help.", "clean.", "run."];
+    let parts =
+        ["overflow.", "reclaim.", "purge.", "segment.", "help.", "clean.", "run.", "release."];
     parts.iter().any(|prefix| at.starts_with(prefix))
 }
 

@@ -32,7 +32,7 @@
 use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
-use crate::heap::run;
+use crate::heap::{release, run};
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
 use crate::layout::word::{HeaderWord, Location, RingOp, SegmentState, SlotRef, SlotWord};
 use crate::member::MemberId;
@@ -170,6 +170,9 @@ fn recover_thread(
         let abandoned = word.state() == Some(SegmentState::Active) && word.owner() == index;
         if abandoned {
             run::recover(&region.log, segment, word);
+        }
+        if word.state() == Some(SegmentState::Releasing) && word.owner() == index {
+            release::recover(&region.log, segment, word);
         }
         if abandoned && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
         {

@@ -25,6 +25,7 @@
 
 pub(crate) mod append;
 pub(crate) mod record;
+pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod victim;
 pub(crate) mod words;
@@ -34,7 +35,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::SegmentHeader;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
@@ -200,6 +201,32 @@ impl Log {
     pub(crate) fn committed(&self, segment: u32) -> usize {
         let committed = self.header(segment).map_or(0, |h| h.committed.load(Acquire));
         (committed as usize & !7).min(self.segment_bytes())
+    }
+
+    /// Takes the memory from a segment that is releasing. Whoever holds the lock on
+    /// `READERS_LOCK` may.
+    fn punch(&self, segment: u32) -> Result<()> {
+        if let Some(seen) = self.seen.get(segment as usize / 64) {
+            seen.fetch_and(!(1 << (segment % 64)), Relaxed);
+        }
+        let (from, bytes) = (self.geometry.segment_at(segment), self.geometry.segment_bytes);
+        crate::os::file::punch(&self.file, from, bytes, &self.path)
+    }
+
+    /// Whether the file has more memory than the states of the segments say.
+    fn has_stray_memory(&self) -> Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let io = |source| Error::Io { op: "examine", path: self.path.clone(), source };
+        let has = self.file.metadata().map_err(io)?.blocks() * 512;
+        let without = [Some(SegmentState::Unbacked), Some(SegmentState::Releasing)];
+        let backed = (0..self.segments()).filter(|&s| !without.contains(&self.state(s).state()));
+        let should =
+            self.geometry.segments_at + backed.count() as u64 * self.geometry.segment_bytes;
+        Ok(has >= should + self.geometry.segment_bytes)
+    }
+
+    fn file(&self) -> &File {
+        &self.file
     }
 
     /// Makes takers look for dead segments if this one seems to be.

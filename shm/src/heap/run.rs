@@ -34,6 +34,7 @@ use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::append::{self, Author};
 use crate::heap::record::copy::Content;
+use crate::heap::release;
 use crate::layout::word::{Location, RunWord, SegmentState, SegmentWord};
 use crate::sync::{Acquire, Release};
 
@@ -164,11 +165,21 @@ impl Log {
 /// memory, of any content, and are active and empty. `None`: there is no such window, and nobody
 /// freed a segment during the search.
 pub(crate) fn claim_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
+    let mut moved = false;
     loop {
         let before = log.progress();
         let found = search(log, author, count);
         if let Ok(Some(_)) = found {
             return found;
+        }
+        if matches!(found, Err(Error::FileSystemFull { .. })) && !moved {
+            // There may be memory in segments that are free but not side by side. Only once: what
+            // this search had to give back would be moved again and again.
+            moved = true;
+            author.reclaim(false)?;
+            if release::release(log, author.thread(), append::kept(log, author) as u32)? > 0 {
+                continue;
+            }
         }
         let reclaimed = author.reclaim(false)? | author.reclaim(true)?;
         let again = match found {

@@ -191,7 +191,7 @@ fn region_words() -> String {
         evicted: "reserved (eviction), zero",
         expired: "entries that sweeps destroyed or invalidated",
         growths: "reserved (growth), zero",
-        segments_released: "reserved, zero",
+        segments_released: "segments whose memory went back to the system",
         reserved: "zero",
         origins: "one entry per other origin",
     })
@@ -457,7 +457,7 @@ fn segment_states() -> String {
         (S::Active, "its owner appends to it"),
         (S::Open, "partly filled, without owner; may be adopted"),
         (S::Sealed, "full; nobody appends"),
-        (S::Releasing, "reserved (its owner gives its memory back)"),
+        (S::Releasing, "its owner gives its memory back"),
         (S::Quarantine, "holds dead records only; free when nothing protects it"),
         (S::Index, "part of the index table"),
         (S::Run, "part of a run that an earlier segment begins"),

@@ -205,7 +205,7 @@ pub(crate) enum SegmentState {
     Open = 3,
     /// Full; nobody appends.
     Sealed = 4,
-    /// Its owner gives its memory back to the system (reserved).
+    /// Its owner gives its memory back to the system.
     Releasing = 5,
     /// Holds dead records only; free as soon as no hazard or pin names it.
     Quarantine = 6,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, posix_fallocate};
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, fallocate, posix_fallocate};
 use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, TMPFS_MAGIC, fstatfs};
 use nix::unistd::linkat;
 
@@ -184,6 +184,22 @@ pub(crate) fn back(file: &File, offset: u64, len: u64, path: &Path) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Takes the memory from `[offset, offset + len)`; reads of it are zero from then on.
+pub(crate) fn punch(file: &File, offset: u64, len: u64, path: &Path) -> Result<()> {
+    let io = |errno: Errno| Error::Io { op: "release", path: path.into(), source: errno.into() };
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    let [offset, len] = [offset, len].map(i64::try_from);
+    let (Ok(offset), Ok(len)) = (offset, len) else {
+        return Err(io(Errno::EFBIG));
+    };
+    loop {
+        match fallocate(file, flags, offset, len) {
+            Err(Errno::EINTR) => {}
+            other => return other.map_err(io),
+        }
+    }
 }
 
 /// Whether the file lies on a file system that lives in memory.

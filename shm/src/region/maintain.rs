@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::heap::release;
 use crate::recover::Recovery;
 use crate::region::Region;
 use crate::region::clean::Goal;
@@ -80,7 +81,30 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Gives the memory of segments that hold nothing back to the system, dead ones included; the
+    /// number of bytes. Taken again as it is needed. What lives is not moved: after
+    /// [`Region::maintain`] with [`MaintainOptions::thorough`] more segments hold nothing.
+    /// Distributed regions keep what they need to store a destroy at any time. Nothing is given
+    /// back while a process has the region open read-only, since it may look anywhere.
+    ///
+    /// # Errors
+    /// `Io`, `Damaged`, `TooManyThreads`, `ForkedChild`.
+    pub fn release_memory(&self) -> Result<u64> {
+        self.mapped.release_memory()
+    }
+}
+
 impl Mapped {
+    fn release_memory(self: &Arc<Self>) -> Result<u64> {
+        let context = self.context()?;
+        for all in [false, true] {
+            self.reclaim(&context, all)?;
+        }
+        let keep = if self.is_distributed() { self.log.reserve() } else { 0 };
+        release::release(&self.log, context.index, keep)
+    }
+
     fn maintain(self: &Arc<Self>, options: &MaintainOptions) -> Result<Maintenance> {
         let recovery = crate::recover::recover_all(self)?;
         let context = self.context()?;

@@ -81,6 +81,8 @@ pub struct Statistics {
     pub segments_cleaned: u64,
     /// Records copied by that.
     pub records_moved: u64,
+    /// Segments whose memory went back to the system.
+    pub segments_released: u64,
     /// Bytes of these.
     pub bytes_moved: u64,
     /// Writes that had to make room themselves.
@@ -117,6 +119,7 @@ impl Statistics {
             recoveries: words.recoveries.load(Relaxed),
             segments_cleaned: words.segments_cleaned.load(Relaxed),
             records_moved: words.records_moved.load(Relaxed),
+            segments_released: words.segments_released.load(Relaxed),
             bytes_moved: words.bytes_moved.load(Relaxed),
             foreground_cleans: words.foreground_cleans.load(Relaxed),
             ring_tail: region.journal().tail(),

@@ -240,6 +240,7 @@ fn write(home: &Path, region: &str, key: &str, tag: u64, wait: bool) {
     }
     Report.put(&region, key, tag, if key == "large" { LARGE } else { 100 });
     let _pinned = region.get_owned(key.as_bytes()).expect("get");
+    region.release_memory().expect("release");
 }
 
 fn survive(home: &Path, name: &str) {

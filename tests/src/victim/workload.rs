@@ -168,6 +168,13 @@ fn large(report: &Report, home: &Path, region: &Region) {
     report.put(region, "large", 8, LARGE);
     report.destroy(region, "large");
     free();
+    for at in ["release.claimed", "release.punched"] {
+        sacrifice(report, home, region, at, "large", 9);
+        region.recover().expect("recover");
+        report.destroy(region, "large");
+        free();
+    }
+    region.release_memory().expect("release");
 }
 
 fn bridge(report: &Report, node: &Node, region: &Region) {
