@@ -78,7 +78,7 @@ fn assert_finds(report: &Report, place: &str, what: &str) {
 
 /// Offset of the first occupied slot word.
 fn occupied(bytes: &[u8], map: &Map) -> usize {
-    let slots = (map.segments_at..).step_by(8).filter(|at| !matches!(at % 64, 0 | 56));
+    let slots = (map.table..).step_by(8).filter(|at| !matches!(at % 64, 0 | 56));
     let visible = |at: &usize| word(bytes, *at) >> 55 > 1;
     slots.into_iter().find(visible).expect("an entry")
 }
@@ -146,7 +146,7 @@ fn a_pending_insert_and_a_stamp_from_the_future_are_found() {
     });
     assert_finds(&report, "bucket", "an insert is pending");
     let report = damaged("local", |bytes, map| {
-        let slots = (map.segments_at..).step_by(8).filter(|at| !matches!(at % 64, 0 | 56));
+        let slots = (map.table..).step_by(8).filter(|at| !matches!(at % 64, 0 | 56));
         let empty = |at: &usize| word(bytes, *at) == 0;
         let at = slots.into_iter().find(empty).expect("an empty slot");
         set_word(bytes, at, 1 << 40 | 1 << 30);
@@ -157,11 +157,11 @@ fn a_pending_insert_and_a_stamp_from_the_future_are_found() {
 #[test]
 fn links_that_cross_or_leave_the_table_are_found() {
     for (value, what) in [(1, "no overflow bucket"), (1 << 40, "no overflow bucket")] {
-        let report = damaged("local", |bytes, map| set_word(bytes, map.segments_at + 56, value));
+        let report = damaged("local", |bytes, map| set_word(bytes, map.table + 56, value));
         assert_finds(&report, "bucket 0", what);
     }
     let report = damaged("local", |bytes, map| {
-        let links = (0..2048).map(|bucket| map.segments_at + bucket * 64 + 56);
+        let links = (0..map.primaries).map(|bucket| map.table + bucket * 64 + 56);
         let linked: Vec<usize> = links.filter(|&at| word(bytes, at) != 0).collect();
         let second = word(bytes, linked[1]);
         set_word(bytes, linked[0], second);

@@ -111,8 +111,17 @@ fn is_of_writes(at: &str) -> bool {
 }
 
 fn is_of_memory(at: &str) -> bool {
-    let parts =
-        ["overflow.", "reclaim.", "purge.", "segment.", "help.", "clean.", "run.", "release."];
+    let parts = [
+        "overflow.",
+        "reclaim.",
+        "purge.",
+        "segment.",
+        "help.",
+        "clean.",
+        "run.",
+        "release.",
+        "grow.",
+    ];
     parts.iter().any(|prefix| at.starts_with(prefix))
 }
 

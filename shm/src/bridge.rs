@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::journal::Cell;
 use crate::layout::region::{ORIGINS, OriginWords};
-use crate::layout::word::{RingOp, SlotWord};
+use crate::layout::word::RingOp;
 use crate::member::{BridgeSeat, Members};
 use crate::region::mapped::Mapped;
 use crate::region::statistics::RegionState;
@@ -351,9 +351,7 @@ impl Feed {
 
     /// Number of index slots in use, tombstones included; for progress reports.
     pub fn slots_in_use(&self) -> u64 {
-        let buckets = self.mapped().buckets.iter();
-        let used = buckets.flat_map(|bucket| &bucket.slots);
-        used.filter(|slot| !SlotWord(slot.load(Relaxed)).is_empty()).count() as u64
+        self.mapped().count_words(|word| !word.is_empty()).unwrap_or(0)
     }
 }
 

@@ -94,10 +94,7 @@ pub fn check_file(path: &Path) -> Result<Report> {
     let owners = owners::read(&source, &plan, &words, &mut found)?;
     let segments = segments::read(&source, &plan, &words, &owners, &mut found)?;
     ring::check(&source, &plan, &words, &mut found)?;
-    let mut references = match &words.table {
-        Some(table) => index::scan(&source, &plan, table, &segments, &owners, &mut found)?,
-        None => Vec::new(),
-    };
+    let mut references = index::scan(&source, &plan, &words, &segments, &owners, &mut found)?;
     records::walk(
         &source,
         &plan,

@@ -39,10 +39,11 @@ use crate::member::MemberId;
 use crate::reclaim::hazard::Hazard;
 use crate::reclaim::{abandon, retire};
 use crate::region::Kind;
+use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::write::NO_RECORD;
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
-use crate::table::{insert, overflow};
+use crate::table::{View, overflow, tables};
 
 /// What a recovery found and did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,9 +146,12 @@ fn recover_thread(
     thread: &ThreadDescriptor,
     report: &mut Recovery,
 ) -> Result<()> {
+    // The pin of the dead thread is its recoverer's now. It has one unless it died between two
+    // operations.
+    let _ = region.pin_table(thread);
     finish_insert(region, index, thread, report)?;
     crash::point("recover.insert");
-    overflow::recover(&region.buckets, region.primaries, &thread.overflow_claim);
+    finish_overflow(region, thread)?;
     finish_intent(region, index, thread, report)?;
     if thread.intent.record.load(Acquire) != 0 {
         // Whose key it was is not asked: they look again.
@@ -160,6 +164,7 @@ fn recover_thread(
     for hazard in &thread.hazards {
         hazard.store(0, Release);
     }
+    thread.table_pin.store(0, Release);
     crash::point("recover.hazards");
     for segment in 0..region.log.segments() {
         let word = region.log.state(segment);
@@ -167,16 +172,22 @@ fn recover_thread(
             // Only a hint; if the number has a new owner, it finds its claim gone.
             let _ = header.cleaner.compare_exchange(u64::from(index), 0, Relaxed, Relaxed);
         }
-        let abandoned = word.state() == Some(SegmentState::Active) && word.owner() == index;
-        if abandoned {
-            run::recover(&region.log, segment, word);
-        }
         if word.state() == Some(SegmentState::Releasing) && word.owner() == index {
             release::recover(&region.log, segment, word);
         }
-        if abandoned && region.log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
-        {
-            report.segments_released += 1;
+        if word.state() != Some(SegmentState::Active) || word.owner() != index {
+            continue;
+        }
+        // It may have died after it had named the table it built.
+        let becomes = match tables::holder(&region.log, segment) {
+            Some(log2) => word.becomes(SegmentState::Index, log2),
+            None => {
+                run::recover(&region.log, segment, word);
+                word.becomes(SegmentState::Sealed, 0)
+            }
+        };
+        if region.log.transition(segment, word, becomes) {
+            report.segments_released += u32::from(becomes.owner() == 0);
             crash::point("recover.segment");
             region.log.words().dead_hint.store(1, SeqCst);
         }
@@ -184,16 +195,38 @@ fn recover_thread(
     Ok(())
 }
 
+/// A table that the dead thread had pinned, which its recoverer has, too: it is there. `None`: a
+/// table of an earlier operation.
+fn pinned_table<'m>(
+    region: &'m Mapped,
+    thread: &ThreadDescriptor,
+    log2: u32,
+) -> Result<Option<View<'m>>> {
+    let pin = thread.table_pin.load(Acquire);
+    let exists = pin != 0 && u64::from(log2) + 1 >= pin;
+    exists.then(|| region.table(log2)).transpose()
+}
+
 /// Primary bucket of the chain that a bucket belongs to: overflow buckets name their parent.
-fn primary_of(region: &Mapped, bucket: usize) -> Option<u32> {
+fn primary_of(table: View<'_>, bucket: usize) -> Option<u32> {
     let mut bucket = bucket;
     for _ in 0..=crate::layout::bucket::MAX_OVERFLOW {
-        if bucket < region.primaries {
+        if bucket < table.primaries() {
             return Some(bucket as u32);
         }
-        bucket = region.buckets.get(bucket)?.header.load(Acquire).checked_sub(1)? as usize;
+        bucket = table.buckets.get(bucket)?.header.load(Acquire).checked_sub(1)? as usize;
     }
     None
+}
+
+fn finish_overflow(region: &Mapped, thread: &ThreadDescriptor) -> Result<()> {
+    if let Some(claim) = overflow::claimed(&thread.overflow_claim)
+        && let Some(table) = pinned_table(region, thread, claim.table())?
+    {
+        overflow::recover(table, claim);
+    }
+    thread.overflow_claim.store(0, Release);
+    Ok(())
 }
 
 fn finish_insert(
@@ -202,14 +235,18 @@ fn finish_insert(
     thread: &ThreadDescriptor,
     report: &mut Recovery,
 ) -> Result<()> {
-    let slot = SlotRef::from_word(thread.insert.slot.load(Acquire));
-    let Some(primary) = slot.and_then(|slot| primary_of(region, slot.bucket())) else {
+    let Some(slot) = SlotRef::from_word(thread.insert.slot.load(Acquire)) else {
         return Ok(());
     };
-    let header = HeaderWord(region.buckets[primary as usize].header.load(SeqCst));
+    let Some(table) = pinned_table(region, thread, slot.table())? else {
+        return Ok(());
+    };
+    let Some(primary) = primary_of(table, slot.bucket()) else {
+        return Ok(());
+    };
+    let header = HeaderWord(table.buckets[primary as usize].header.load(SeqCst));
     if header.is_pending() && header.thread() == index {
-        insert::help(&region.buckets, primary, header, &thread.insert)
-            .map_err(|_| region.damaged_bucket(primary))?;
+        region.help(table, primary, header)?;
         report.inserts_finished += 1;
     }
     Ok(())
@@ -228,9 +265,9 @@ fn finish_intent(
     let own = (record != NO_RECORD).then(|| Location::from_word(record - 1));
     let old = SlotWord(thread.intent.old.load(Acquire));
     let new = SlotWord(thread.intent.new.load(Acquire));
-    let slot = SlotRef::from_word(thread.intent.slot.load(Acquire))
-        .and_then(|slot| region.buckets.get(slot.bucket())?.slots.get(slot.slot()));
-    let current = slot.map(|slot| SlotWord(slot.load(SeqCst)));
+    // Frozen, the word is what it was when the chain was moved, and nothing has happened to it here
+    // since: it tells what the dead thread did as well as if it were in force.
+    let current = intended_word(region, thread)?;
     let published = current.is_some_and(|current| current.identity() == new.identity());
     let replaced = current.is_some_and(|current| current.identity() != old.identity());
 
@@ -258,15 +295,17 @@ fn finish_intent(
     }
     // SAFETY: the hazard was announced before `holds` found the segment in use.
     let record = unsafe { Record::read(&region.log, own) }?;
+    let hash = record.head().hash;
+    let log2 = region.words().table.load(SeqCst) as u32;
+    let found = region.locate(mover(thread), log2, hash, own)?;
+    let published = published || found.is_some();
     if published || record.was_published() {
         announce_once(region, thread, announce, own, report);
     }
-    match current.filter(|current| !current.is_empty() && current.location() == own) {
+    match found {
         // A tombstone of a local region stays in the index only until it is announced.
-        Some(word) if !region.is_distributed() && record.head().kind == Kind::Tombstone as u8 => {
-            if let Some(slot) = slot {
-                region.drop_tombstone(index, slot, word);
-            }
+        Some(_) if !region.is_distributed() && record.head().kind == Kind::Tombstone as u8 => {
+            region.drop_tombstone(index, log2, hash, own)?;
         }
         Some(_) => {}
         None if published || record.was_published() => retire(&region.log, own, &record),
@@ -274,6 +313,18 @@ fn finish_intent(
     }
     crash::point("recover.own");
     Ok(())
+}
+
+/// The word in the slot that the dead thread was about to change, as if it were not frozen.
+fn intended_word(region: &Mapped, thread: &ThreadDescriptor) -> Result<Option<SlotWord>> {
+    let Some(slot) = SlotRef::from_word(thread.intent.slot.load(Acquire)) else {
+        return Ok(None);
+    };
+    let Some(table) = pinned_table(region, thread, slot.table())? else {
+        return Ok(None);
+    };
+    let slot = table.buckets.get(slot.bucket()).and_then(|bucket| bucket.slots.get(slot.slot()));
+    Ok(slot.map(|slot| SlotWord(slot.load(SeqCst)).thawed()))
 }
 
 /// Announces a published change unless the ring has it, and wakes who its thread may have left

@@ -5,6 +5,7 @@
 //! may have taken place or not, but not halfway: see [`Oracle`].
 
 mod contend;
+pub mod grow;
 mod history;
 mod labour;
 mod mixed;
@@ -12,6 +13,7 @@ mod oracle;
 mod script;
 mod workload;
 
+pub use grow::GROWN;
 pub use history::{History, KEYS};
 pub use mixed::{Mixed, capacity};
 pub use oracle::{Oracle, Report, decode, encode};

@@ -27,7 +27,7 @@ pub(super) enum Life {
 pub(super) struct Thread {
     pub(super) life: Life,
     pub(super) stamp: u64,
-    /// Overflow bucket + 1.
+    /// `SlotRef` + 1.
     pub(super) overflow_claim: u64,
     pub(super) insert_sequence: u64,
     pub(super) insert_slot: u64,
@@ -200,6 +200,7 @@ fn check_thread(thread: &[u64], life: Life, place: &str, plan: &Plan, found: &mu
             ("an intent", record),
             ("closed time", field!(thread, ThreadDescriptor, active_since)),
             ("a claim", field!(thread, ThreadDescriptor, overflow_claim)),
+            ("a table pin", field!(thread, ThreadDescriptor, table_pin)),
         ] {
             if word != 0 {
                 found.problem(place, format_args!("{name} is left without an owner"));

@@ -66,7 +66,6 @@ fn parse<'b>(bytes: &'b [u8], room: u64, plan: &Plan) -> Option<Parsed<'b>> {
 
 struct Walk<'a> {
     plan: &'a Plan,
-    primaries: u64,
     deadlines: bool,
     owners: &'a Owners,
     report: &'a mut Report,
@@ -96,14 +95,7 @@ pub(super) fn walk(
 ) -> Result<()> {
     references.sort_unstable_by_key(|reference| reference.location.0);
     let size = plan.geometry.segment_bytes;
-    let mut walk = Walk {
-        plan,
-        primaries: words.table.map_or(1, |table| table.primaries),
-        deadlines: words.deadlines,
-        owners,
-        report,
-        found,
-    };
+    let mut walk = Walk { plan, deadlines: words.deadlines, owners, report, found };
     let mut rest = references;
     for (number, segment) in segments.iter().enumerate() {
         let count = rest.partition_point(|r| r.location.segment() as usize <= number);
@@ -285,7 +277,7 @@ impl Walk<'_> {
 
     fn slot_agrees(&mut self, reference: &Reference, record: &Parsed<'_>, hash: u64) -> bool {
         let mut agrees = true;
-        let chain = hash & (self.primaries - 1);
+        let chain = hash & ((1 << reference.table) - 1);
         if u64::from(reference.chain) != chain {
             agrees = false;
             let what = format_args!("holds a key of bucket {chain}");
@@ -321,7 +313,7 @@ impl Walk<'_> {
 }
 
 fn slot(reference: &Reference) -> String {
-    format!("bucket {} slot {}", reference.bucket, reference.slot)
+    format!("table {} bucket {} slot {}", reference.table, reference.bucket, reference.slot)
 }
 
 /// A key may be in one slot of its chain only.
@@ -333,8 +325,9 @@ pub(super) fn find_duplicates(
     found: &mut Findings,
 ) -> Result<()> {
     references.retain(|reference| reference.right);
-    references.sort_unstable_by_key(|reference| (reference.chain, reference.hash));
-    for group in references.chunk_by(|a, b| (a.chain, a.hash) == (b.chain, b.hash)) {
+    let chain = |r: &Reference| (r.table, r.chain, r.hash);
+    references.sort_unstable_by_key(chain);
+    for group in references.chunk_by(|a, b| chain(a) == chain(b)) {
         let mut keys = Vec::new();
         for reference in group.iter().filter(|_| group.len() > 1) {
             let key = key_at(source, plan, segments, reference.location)?;

@@ -25,7 +25,7 @@ pub(super) fn check(
         // A producer that died or was stopped between cell and tail; the next one helps it.
         if index == tail % len && CellWord(cell).lap() == lap(tail) && cell != 0 {
             found.note(format_args!("{place}: written, the tail {tail} is behind"));
-            check_location(place, CellWord(cell), plan, words, found);
+            check_location(place, CellWord(cell), plan, found);
             continue;
         }
         match written {
@@ -38,7 +38,7 @@ pub(super) fn check(
                 if seen != wanted {
                     found.problem(place, format_args!("has lap {seen} instead of {wanted}"));
                 }
-                check_location(place, CellWord(cell), plan, words, found);
+                check_location(place, CellWord(cell), plan, found);
             }
         }
     }
@@ -49,7 +49,6 @@ fn check_location(
     place: std::fmt::Arguments<'_>,
     cell: CellWord,
     plan: &Plan,
-    words: &Words,
     found: &mut Findings,
 ) {
     let location = cell.location();
@@ -60,11 +59,8 @@ fn check_location(
         }
         return;
     }
-    let in_table = words
-        .table
-        .is_some_and(|table| (table.first_segment..table.end_segment).contains(&segment));
     let outside = location.offset() as u64 >= plan.geometry.segment_bytes;
-    if segment >= plan.geometry.segments || in_table || outside {
+    if segment >= plan.geometry.segments || outside {
         let offset = location.offset();
         found.problem(
             place,

@@ -78,10 +78,8 @@ pub(super) fn read(
             let count = run.segments(word.generation());
             segment.run = count.filter(|&count| u64::from(count) <= map.segments - number);
         }
-        let in_table = words
-            .table
-            .is_some_and(|table| (table.first_segment..table.end_segment).contains(&number));
-        check_state(number, word, &segment, in_table, owners, found);
+        let table = words.table_of(number).map(|table| u64::from(table.log2));
+        check_state(number, word, &segment, table, words.current, owners, found);
         let room = segment.room(map.segment_bytes);
         if segment.committed > room || !segment.committed.is_multiple_of(8) {
             // That of an earlier run: whoever takes the segment clears it first.
@@ -141,7 +139,8 @@ fn check_state(
     number: u64,
     word: SegmentWord,
     segment: &Segment,
-    in_table: bool,
+    table: Option<u64>,
+    current: u64,
     owners: &Owners,
     found: &mut Findings,
 ) {
@@ -150,11 +149,27 @@ fn check_state(
         found.problem(place, format_args!("state word {:#x} has no meaning", word.0));
         return;
     };
-    if (state == SegmentState::Index) != in_table {
-        let not = if in_table { "" } else { "not " };
-        found.problem(place, format_args!("is {state:?}, but {not}part of the index table"));
-    }
     let owner = u64::from(word.owner());
+    match table {
+        // It is being freed, segment by segment.
+        Some(table) if table < current && state != SegmentState::Index => {}
+        // Its builder was stopped, or died, after it had named the table.
+        Some(_) if state == SegmentState::Active => {}
+        Some(table) if state != SegmentState::Index => {
+            found.problem(place, format_args!("is {state:?}, but part of index table {table}"));
+        }
+        Some(table) if owner != table => {
+            let what = format_args!("is of index table {owner}, but lies in table {table}");
+            found.problem(place, what);
+        }
+        None if state == SegmentState::Index => {
+            found.problem(place, "is Index, but not part of an index table");
+        }
+        _ => {}
+    }
+    if state == SegmentState::Index {
+        return;
+    }
     if !matches!(state, SegmentState::Active | SegmentState::Releasing) {
         if owner != 0 {
             found.problem(place, format_args!("is {state:?}, but has owner {owner}"));

@@ -5,9 +5,10 @@ use core::mem::offset_of;
 use crate::check::findings::Findings;
 use crate::check::source::Source;
 use crate::error::{Error, Result};
-use crate::layout::bucket::Bucket;
 use crate::layout::header::{FileHeader, HEADER_BYTES};
-use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3, PAGE, RegionWords};
+use crate::layout::region::{
+    GEOMETRY_WORDS, Geometry, HASH_XXH3, MAX_TABLE, PAGE, RegionWords, TABLES,
+};
 use crate::os::file::boot_id;
 use crate::region::attributes::Attributes;
 use crate::region::file::MAGIC;
@@ -34,13 +35,26 @@ pub(super) struct Words {
     pub(super) recoveries: u64,
     /// Whether any record was written with a deadline.
     pub(super) deadlines: bool,
-    /// `None` if the words do not describe a table inside the segments.
-    pub(super) table: Option<Table>,
+    /// Name of the current table.
+    pub(super) current: u64,
+    /// Chains moved: see the format.
+    pub(super) migrated: u64,
+    /// All tables that lie inside the segments, older ones first.
+    pub(super) tables: Vec<Table>,
 }
 
-/// The index table.
+impl Words {
+    /// The table whose memory a segment is.
+    pub(super) fn table_of(&self, segment: u64) -> Option<&Table> {
+        self.tables.iter().find(|table| (table.first_segment..table.end_segment).contains(&segment))
+    }
+}
+
+/// A table of the index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table {
+    /// Its name: binary logarithm of its primary buckets.
+    pub(super) log2: u32,
     /// Offset in the file.
     pub(super) at: u64,
     pub(super) primaries: u64,
@@ -131,7 +145,9 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
         ring_tail: field!(page, RegionWords, ring_tail),
         recoveries: field!(page, RegionWords, recoveries),
         deadlines: limited("deadlines", field!(page, RegionWords, deadlines), 1) == 1,
-        table: None,
+        current: field!(page, RegionWords, table),
+        migrated: field!(page, RegionWords, migrated),
+        tables: Vec::new(),
     };
     for (name, mark) in [
         ("sent", field!(page, RegionWords, sent)),
@@ -148,11 +164,15 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
     if plan.plain {
         reserved(&page, found);
     }
-    let table = table(&page, map);
-    if table.is_none() {
-        found.problem(PLACE, "the index table does not lie in the segments");
+    let tables = tables(&page, map, words.current, found);
+    if !tables.iter().any(|table| u64::from(table.log2) == words.current) {
+        found.problem(PLACE, format_args!("the index table {} is not there", words.current));
     }
-    Ok(Words { table, ..words })
+    let (migrated, base) = (field!(page, RegionWords, migrated), 1 << words.current.min(62));
+    if !(base..=2 * base).contains(&migrated) {
+        found.problem(PLACE, format_args!("migrated is {migrated}, not {base} to twice that"));
+    }
+    Ok(Words { tables, ..words })
 }
 
 /// The times of the region: an action needs a time, and a time to live versions that are times.
@@ -186,7 +206,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, policy_reserved), 2),
         (offset_of!(RegionWords, rare_reserved), 4),
         (offset_of!(RegionWords, floor_reserved), 7),
-        (offset_of!(RegionWords, growth_reserved), 4),
+        (offset_of!(RegionWords, growth_reserved), 6),
         (offset_of!(RegionWords, reserved), 136),
     ];
     let runs = runs.map(|(at, count)| ("reserved words", at, count));
@@ -197,22 +217,39 @@ fn reserved(page: &[u64], found: &mut Findings) {
     }
 }
 
-fn table(page: &[u64], map: &Geometry) -> Option<Table> {
-    let first_segment = field!(page, RegionWords, table_segment);
-    let primaries = field!(page, RegionWords, table_buckets);
-    let overflow = field!(page, RegionWords, table_overflow);
-    let buckets = primaries.checked_add(overflow)?;
-    let bytes = buckets.checked_mul(size_of::<Bucket>() as u64)?;
-    let end_segment = first_segment.checked_add(bytes.div_ceil(map.segment_bytes))?;
-    let fits = primaries.is_power_of_two()
-        && overflow > 0
-        && buckets <= u64::from(u32::MAX)
-        && end_segment <= map.segments;
-    fits.then(|| Table {
-        at: map.segments_at + first_segment * map.segment_bytes,
-        primaries,
-        buckets,
-        first_segment,
-        end_segment,
-    })
+/// The tables that the directory names, in their order.
+fn tables(page: &[u64], map: &Geometry, current: u64, found: &mut Findings) -> Vec<Table> {
+    let first = offset_of!(RegionWords, tables) / 8;
+    let mut tables: Vec<Table> = Vec::new();
+    for (log2, &word) in page[first..first + TABLES].iter().enumerate() {
+        let Some(first_segment) = word.checked_sub(1) else {
+            continue;
+        };
+        let place = format_args!("index table {log2}");
+        let log2 = log2 as u32;
+        if log2 > MAX_TABLE || u64::from(log2) > current + 1 {
+            found.problem(place, format_args!("is named, but the current table is {current}"));
+            continue;
+        }
+        let end_segment = first_segment.saturating_add(map.table_segments(log2));
+        if end_segment > map.segments {
+            found.problem(place, "does not lie in the segments");
+            continue;
+        }
+        let overlaps =
+            |other: &Table| first_segment < other.end_segment && other.first_segment < end_segment;
+        if let Some(other) = tables.iter().find(|other| overlaps(other)) {
+            found.problem(place, format_args!("lies where table {} does", other.log2));
+            continue;
+        }
+        tables.push(Table {
+            log2,
+            at: map.segments_at + first_segment * map.segment_bytes,
+            primaries: 1 << log2,
+            buckets: Geometry::table_buckets(log2),
+            first_segment,
+            end_segment,
+        });
+    }
+    tables
 }

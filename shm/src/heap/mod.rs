@@ -286,6 +286,26 @@ impl Log {
         all.filter(free).take(wanted).count() == wanted
     }
 
+    /// Fills a segment with zeros. It is active in the name of `thread`, which calls this, and
+    /// holds nothing.
+    pub(crate) fn wipe(&self, segment: u32, thread: u32) {
+        let word = self.state(segment);
+        let mine = word.state() == Some(SegmentState::Active) && word.owner() == thread;
+        let Some(start) = self.segment_start(segment).filter(|_| mine) else {
+            return;
+        };
+        for at in (0..self.segment_bytes()).step_by(size_of::<u64>()) {
+            // SAFETY: `segment_start` proved that the whole segment is inside the mapping.
+            let word = unsafe { start.add(at) }.cast::<u64>();
+            // SAFETY: aligned, since segments are; memory of the file may be changed by others at
+            // any time, which an atomic allows.
+            let word = unsafe { core::sync::atomic::AtomicU64::from_ptr(word.as_ptr()) };
+            if word.load(core::sync::atomic::Ordering::Relaxed) != 0 {
+                word.store(0, core::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Gives memory to a segment, before its state says that it has. Idempotent; a full file
     /// system is an error.
     pub(crate) fn back(&self, segment: u32) -> Result<()> {

@@ -43,6 +43,8 @@ pub(crate) const MAX_SEGMENT: u64 = 8 << 20;
 /// Index tables that a region may have in its life; a table's number is the binary logarithm of
 /// its primary buckets.
 pub(crate) const TABLES: usize = 40;
+/// Largest table: records keep 32 bits of the hash, and bucket numbers have 32 bits.
+pub(crate) const MAX_TABLE: u32 = 31;
 
 /// What a region remembers of another origin.
 #[derive(Debug)]
@@ -141,13 +143,13 @@ pub(crate) struct RegionWords {
     pub(crate) floor_reserved: [AtomicU64; 7],
 
     // Line 7: hints, of which any value is right.
-    /// Where the search for a free overflow bucket starts.
-    pub(crate) overflow_hint: AtomicU64,
+    /// Overflow buckets in use in the newest table (low half), and which table that is.
+    pub(crate) overflow_used: AtomicU64,
     /// Where the search for a free segment with memory starts.
     pub(crate) segment_hint: AtomicU64,
     /// Segments taken so far: the clock by which segments age.
     pub(crate) births: AtomicU64,
-    /// Where the next helper of a growing index starts to move chains.
+    /// Where the next helper of a growing index starts to move chains; counted as `migrated`.
     pub(crate) migrate_hint: AtomicU64,
     /// Where the next sweep for expired entries starts.
     pub(crate) sweep_hint: AtomicU64,
@@ -159,13 +161,13 @@ pub(crate) struct RegionWords {
     pub(crate) dead_hint: AtomicU64,
 
     // Line 8: growth of the index.
-    /// All chains of the current table below this number are moved to the next table.
+    /// Chains moved in the life of the region: 2^n plus those of table n, all below that number.
+    /// Raised only.
     pub(crate) migrated: AtomicU64,
-    /// First segment of the current table, its primary and its overflow buckets.
-    pub(crate) table_segment: AtomicU64,
-    pub(crate) table_buckets: AtomicU64,
-    pub(crate) table_overflow: AtomicU64,
-    pub(crate) growth_reserved: [AtomicU64; 4],
+    /// Thread that builds the next table (low half) of which table; a hint that keeps others from
+    /// doing the same.
+    pub(crate) builder: AtomicU64,
+    pub(crate) growth_reserved: [AtomicU64; 6],
 
     // Lines 9 to 13.
     /// First segment + 1 of the table with 2^n primary buckets; 0 = there is none.
@@ -323,13 +325,21 @@ impl Geometry {
         self.segments_at + u64::from(segment) * self.segment_bytes
     }
 
-    /// Buckets of the table a region starts with: (primary, overflow, segments).
-    pub(crate) fn first_table(&self) -> (u64, u64, u64) {
-        // One bucket of six slots for 640 bytes: four entries per bucket at 128 bytes each.
-        let buckets = (self.max_bytes / 640).next_power_of_two();
-        let overflow = buckets / 4;
-        let bytes = (buckets + overflow) * size_of::<Bucket>() as u64;
-        (buckets, overflow, bytes.div_ceil(self.segment_bytes))
+    /// The table a region starts with: the largest that fits in one segment.
+    pub(crate) fn first_table(&self) -> u32 {
+        let fits = |log2: &u32| self.table_segments(*log2) == 1;
+        (2..=MAX_TABLE).take_while(fits).last().unwrap_or(2)
+    }
+
+    /// Primary and overflow buckets of the table with 2^`log2` primary ones.
+    pub(crate) const fn table_buckets(log2: u32) -> u64 {
+        // A quarter of overflow buckets is used up at about 4.8 entries for each primary one.
+        (1 << log2) + ((1 << log2) >> 2)
+    }
+
+    /// Segments of that table.
+    pub(crate) fn table_segments(&self, log2: u32) -> u64 {
+        (Self::table_buckets(log2) * size_of::<Bucket>() as u64).div_ceil(self.segment_bytes)
     }
 
     /// Damage found in the map of a file.

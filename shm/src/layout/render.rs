@@ -138,7 +138,7 @@ fn region_words() -> String {
         members_used: "highest attachment ever used + 1",
         bridge_epoch: "epoch of the latest bridge that served the region",
         lease_deadline: "reserved (global scope), zero",
-        table: "reserved (growth), zero",
+        table: "current index table: binary logarithm of its primary buckets",
         line_reserved: "zero",
         entry_ttl: "time to live, microseconds x 4 + expiry action; 0 = none",
         entry_idle: "idle time, microseconds x 4 + expiry action; 0 = none",
@@ -170,27 +170,25 @@ fn region_words() -> String {
         rare_reserved: "zero",
         floor: "writers start above this version",
         floor_reserved: "zero",
-        overflow_hint: "where the search for a free overflow bucket starts; any value is right",
+        overflow_used: "newest table << 32 + its overflow buckets in use; any value is right",
         segment_hint: "where the search for a free segment with memory starts; any value is right",
         births: "reserved (cleaning), zero",
-        migrate_hint: "reserved (growth), zero",
+        migrate_hint: "as `migrated`: where the next helper starts; any value is right",
         sweep_hint: "where the next sweep starts; any value is right",
         unbacked_hint: "where the search for a segment without memory starts; any value is right",
         open_hint: "0 = probably no segment is open; any value is right",
         dead_hint: "0 = probably no sealed segment is all dead; any value is right",
-        migrated: "reserved (growth), zero",
-        table_segment: "first segment of the index table",
-        table_buckets: "primary buckets, a power of two",
-        table_overflow: "overflow buckets behind them",
+        migrated: "2^n + c: the chains of table n below c are moved; raised only",
+        builder: "table << 32 + thread that builds the one after it; any value is right",
         growth_reserved: "zero",
-        tables: "reserved (growth), zero",
+        tables: "first segment + 1 of the table with 2^n primary buckets; 0 = none",
         segments_cleaned: "reserved (cleaning), zero",
         records_moved: "reserved (cleaning), zero",
         bytes_moved: "reserved (cleaning), zero",
         foreground_cleans: "reserved (cleaning), zero",
         evicted: "reserved (eviction), zero",
         expired: "entries that sweeps destroyed or invalidated",
-        growths: "reserved (growth), zero",
+        growths: "tables that took the place of smaller ones",
         segments_released: "segments whose memory went back to the system",
         reserved: "zero",
         origins: "one entry per other origin",
@@ -224,8 +222,8 @@ fn thread_descriptor() -> String {
         active_since: "closed time: 0 not writing, else no version of the write is lower",
         ring_start: "ring tail when the running operation began",
         stamp: "counter of the last empty word made; never goes back, whoever owns it",
-        overflow_claim: "overflow bucket + 1 that is being claimed; 0 = none",
-        table_pin: "reserved (growth), zero",
+        overflow_claim: "`SlotRef` + 1 of the overflow bucket that is being claimed; 0 = none",
+        table_pin: "table + 1 that an operation looks at, and perhaps later ones; 0 = none",
         reserved: "zero",
         intent: "the running write",
         insert: "the insert that a pending bucket header names",
@@ -273,7 +271,7 @@ fn bucket() -> String {
     rows!(Bucket {
         header: "primary bucket: header word; overflow bucket: bucket it was claimed for + 1",
         slots: "slot words",
-        link: "next bucket of the chain + 1; 0 = last",
+        link: "next bucket of the chain + 1; 0 = last; bit 63 = frozen",
     })
 }
 
@@ -365,7 +363,7 @@ fn occupied() -> String {
     bits(&[
         (WHOLE, "location", "of the record"),
         (frequency, "frequency", "reserved (eviction); two words that differ only here are equal"),
-        (frozen, "frozen", "reserved (growth), zero"),
+        (frozen, "frozen", "1 = the chain is being moved: the word never changes again"),
         (tag, "tag", "1 hidden (tombstone, transit); 2-511 from the hash; 0 = empty word"),
     ])
 }
@@ -387,7 +385,7 @@ fn slot_reference() -> String {
     bits(&[
         (slot, "slot", "position in the bucket, 0-5"),
         (bucket, "bucket", "number of the bucket"),
-        (table, "table", "reserved (growth), zero"),
+        (table, "table", "binary logarithm of its primary buckets"),
     ])
 }
 
@@ -397,8 +395,12 @@ fn header_word() -> String {
     let flag = pending(0, 0);
     bits(&[
         (flag, "pending", "an insert was claimed and is not finished"),
-        (pending(0, u64::MAX) ^ flag, "sequence", "low bits of the insert's number; idle: 0"),
-        (pending(u32::MAX, 0) ^ flag, "thread", "thread descriptor that says which; idle: 0"),
+        (
+            pending(0, u64::MAX) ^ flag,
+            "sequence",
+            "low bits of the insert's number; else 0 idle, 1 frozen, 3 moved",
+        ),
+        (pending(u32::MAX, 0) ^ flag, "thread", "thread descriptor that says which; else 0"),
         (idle, "version", "one more with each claim"),
     ])
 }
@@ -408,7 +410,11 @@ fn segment_word() -> String {
     let (owner, generation) = (word(u32::MAX, 0), word(0, u64::MAX));
     bits(&[
         (generation, "generation", "one more each time the segment becomes free"),
-        (owner, "owner", "thread descriptor, only of an active or releasing segment"),
+        (
+            owner,
+            "owner",
+            "thread of an active or releasing segment; table of one of the index; else 0",
+        ),
         (!(owner | generation), "state", "see the list of states"),
     ])
 }

@@ -5,8 +5,10 @@ use crate::sync::AtomicU64;
 
 /// Hazard words of a thread.
 pub(crate) const HAZARDS: usize = 8;
-/// Of these the first two serve running operations ...
-pub(crate) const OPERATION_HAZARDS: usize = 2;
+/// Of these the first three serve running operations ...
+pub(crate) const OPERATION_HAZARDS: usize = 3;
+/// ... and the last of them whoever moves a chain to the next table.
+pub(crate) const MOVER_HAZARD: usize = 2;
 /// Pin words of an attachment.
 pub(crate) const PINS: usize = 254;
 
@@ -27,7 +29,7 @@ pub(crate) struct ThreadDescriptor {
     pub(crate) ring_start: AtomicU64,
     /// Last stamp given to an empty slot word. Never reset, also not when the owner changes.
     pub(crate) stamp: AtomicU64,
-    /// Overflow bucket + 1 being claimed; 0 = none.
+    /// `SlotRef` of the first slot of the overflow bucket being claimed, + 1; 0 = none.
     pub(crate) overflow_claim: AtomicU64,
     /// Index table + 1 that the running operation may look at, and all later ones; 0 = none.
     pub(crate) table_pin: AtomicU64,

@@ -4,8 +4,11 @@
 //! slot, occupied   tag 9 | frozen 1 | frequency 2 | segment 18 | generation 14 | offset/8 20
 //! slot, empty      0   9 | frozen 1 | 0         2 | thread 12 | stamp counter 40
 //! bucket header    version 32 | 0 31 | 0              (idle)
+//!                  version 32 | 0 30 | 1 | 0          (the chain is frozen)
+//!                  version 32 | 0 29 | 1 | 1 | 0      (the chain is moved)
 //!                  version 32 | thread 12 | sequence 19 | 1   (an insert is pending)
 //! segment state    state 4 | owner 12 | generation 48
+//! link             frozen 1 | 0 31 | number of the next bucket + 1 32
 //! ring cell        lap 10 | op 2 | segment 18 | generation 14 | offset/8 20
 //! ```
 
@@ -21,7 +24,10 @@ const SEGMENT_BITS: u32 = 18;
 pub(crate) const MAX_SEGMENTS: u64 = (1 << SEGMENT_BITS) - 1;
 const FREQUENCY_SHIFT: u32 = 52;
 const FREQUENCY_MASK: u64 = 0b11 << FREQUENCY_SHIFT;
+const FROZEN: u64 = 1 << 54;
 const TAG_SHIFT: u32 = 55;
+/// Set in the link words of a frozen chain.
+pub(crate) const LINK_FROZEN: u64 = 1 << 63;
 /// Tag of entries that reads do not see (tombstones, transit): any key may hide behind it.
 pub(crate) const HIDDEN_TAG: u64 = 1;
 
@@ -99,6 +105,21 @@ impl SlotWord {
         Self((self.0 & !LOCATION_MASK) | location.0)
     }
 
+    /// The chain is being moved to the next table: the word never changes again.
+    #[inline]
+    pub(crate) fn is_frozen(self) -> bool {
+        self.0 & FROZEN != 0
+    }
+
+    pub(crate) fn frozen(self) -> Self {
+        Self(self.0 | FROZEN)
+    }
+
+    /// The word as it was before it was frozen, which is also its copy in the next table.
+    pub(crate) fn thawed(self) -> Self {
+        Self(self.0 & !FROZEN)
+    }
+
     /// The word without its frequency bits: two words that differ only there name the same entry.
     #[inline]
     pub(crate) fn identity(self) -> u64 {
@@ -127,6 +148,30 @@ impl HeaderWord {
     pub(crate) fn is_pending(self) -> bool {
         self.0 & 1 == 1
     }
+
+    /// Nobody inserts into the chain any more; it is being moved or was moved.
+    pub(crate) fn is_frozen(self) -> bool {
+        self.0 & (1 | Self::FROZEN) == Self::FROZEN
+    }
+
+    /// The chain is in the next table.
+    #[inline]
+    pub(crate) fn is_moved(self) -> bool {
+        self.0 & (1 | Self::MOVED) == Self::MOVED
+    }
+
+    /// The word that freezes the chain of this idle one.
+    pub(crate) fn frozen(self) -> Self {
+        Self(self.finished().0 | Self::FROZEN)
+    }
+
+    /// The word that says that the chain of this frozen one is moved.
+    pub(crate) fn moved(self) -> Self {
+        Self(self.frozen().0 | Self::MOVED)
+    }
+
+    const FROZEN: u64 = 0b010;
+    const MOVED: u64 = 0b100;
 
     /// The pending word by which `thread` claims the bucket for its insert number `sequence`.
     pub(crate) fn claim(self, thread: u32, sequence: u64) -> Self {
@@ -171,6 +216,11 @@ impl SlotRef {
     pub(crate) fn in_table(self, table: u32) -> Self {
         let place = self.0 & ((1 << Self::TABLE_SHIFT) - 1);
         Self(place | (u64::from(table & 0x3f) << Self::TABLE_SHIFT))
+    }
+
+    /// Binary logarithm of the primary buckets of its table.
+    pub(crate) fn table(self) -> u32 {
+        (self.0 >> Self::TABLE_SHIFT) as u32 & 0x3f
     }
 
     /// For a word in shared memory; 0 there means none.
@@ -362,6 +412,13 @@ mod tests {
         assert!(claim.is_pending());
         assert_eq!((claim.thread(), claim.sequence()), (0xabc, 0x7_ffff));
         assert_eq!(claim.finished(), HeaderWord(8 << 32));
+        assert!(!claim.is_frozen() && !claim.is_moved());
+        let frozen = claim.finished().frozen();
+        assert!(frozen.is_frozen() && !frozen.is_moved() && frozen.moved().is_moved());
+        assert_eq!((slot.frozen().tag(), slot.frozen().location()), (511, location));
+        assert_eq!(slot.frozen().thawed(), slot);
+        let place = SlotRef::new(u32::MAX, 5).in_table(31);
+        assert_eq!((place.table(), place.bucket(), place.slot()), (31, u32::MAX as usize, 5));
         let cell = CellWord::new(1025, RingOp::Remote, location);
         assert_eq!((cell.lap(), cell.op(), cell.location()), (1, RingOp::Remote, location));
         let word = SegmentWord::new(SegmentState::Sealed, 0xfff, 5);

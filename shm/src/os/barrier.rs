@@ -18,6 +18,12 @@ pub(crate) fn everywhere() -> bool {
     call(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
 }
 
+/// Every thread of the system, registered or not, does so. It takes milliseconds. False: there was
+/// no barrier.
+pub(crate) fn of_all() -> bool {
+    call(libc::MEMBARRIER_CMD_GLOBAL)
+}
+
 fn call(command: libc::c_int) -> bool {
     let none: libc::c_uint = 0;
     // SAFETY: the commands take no pointer and change nothing that Rust knows of.

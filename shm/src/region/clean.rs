@@ -49,10 +49,10 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{Location, SlotRef, SlotWord};
 use crate::reclaim::{self, abandon, retire};
 use crate::region::Kind;
+use crate::region::index::{Located, mover};
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
 use crate::sync::{AtomicU64, Relaxed, Release, SeqCst};
-use crate::table::locate::locate;
 
 /// Victims per look at all segments.
 const BATCH: usize = 4;
@@ -94,6 +94,8 @@ struct Cleaner<'m> {
     region: &'m Mapped,
     thread: &'m ThreadDescriptor,
     context: &'m Context,
+    /// Table of its pin.
+    log2: u32,
 }
 
 impl Author for Cleaner<'_> {
@@ -126,12 +128,14 @@ impl Mapped {
         let announce = thread.intent.announce.load(Relaxed);
         thread.intent.slot.store(0, Release);
         thread.intent.announce.store(0, Release);
-        let cleaner = Cleaner { region: self, thread, context };
+        let pin = self.pin_table(thread);
+        let cleaner = Cleaner { region: self, thread, context, log2: pin.log2 };
         let mut done = Cleaned::default();
         let result = cleaner.run(goal, &mut done);
         self.appender.release_cold(&self.log);
         thread.intent.record.store(0, Release);
         thread.intent.announce.store(announce, Release);
+        pin.release();
         let words = self.words();
         words.segments_cleaned.fetch_add(done.segments, Relaxed);
         words.records_moved.fetch_add(done.records, Relaxed);
@@ -147,18 +151,6 @@ impl Mapped {
             self.words().foreground_cleans.fetch_add(1, Relaxed);
         }
         Ok(done.freed > 0)
-    }
-
-    /// The slot that refers to a record; see [`locate`].
-    fn slot_of(
-        &self,
-        hash: u32,
-        location: Location,
-    ) -> Result<Option<(&AtomicU64, SlotRef, SlotWord)>> {
-        let found = locate(&self.buckets, self.primaries, hash, location)
-            .map_err(|_| self.damaged_bucket(self.primary(u64::from(hash))))?;
-        Ok(found
-            .map(|(place, word)| (&self.buckets[place.bucket()].slots[place.slot()], place, word)))
     }
 }
 
@@ -237,7 +229,8 @@ impl<'m> Cleaner<'m> {
         if head.kind == Kind::Tombstone as u8 && !region.is_distributed() {
             return Ok(Moved::Left);
         }
-        let Some((slot, place, word)) = region.slot_of(head.hash, location)? else {
+        let found = region.locate(mover(self.thread), self.log2, head.hash, location)?;
+        let Some(Located { slot, place, word }) = found else {
             return Ok(Moved::Left);
         };
         record.mark_published();
@@ -302,7 +295,8 @@ impl<'m> Cleaner<'m> {
     }
 }
 
-/// Whether a word still refers to a record: then only its frequency changed.
+/// Whether a word still refers to a record and may be changed: then only its frequency did. What is
+/// frozen is moved to the next table, and is left for another time.
 fn is_of(word: SlotWord, location: Location) -> bool {
-    !word.is_empty() && word.location() == location
+    !word.is_empty() && !word.is_frozen() && word.location() == location
 }

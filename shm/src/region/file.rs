@@ -35,8 +35,8 @@ pub(crate) fn create(
 ) -> Result<Arc<Mapped>> {
     members.check_process()?;
     let geometry = attributes.plan(name)?;
-    let (_, _, index_segments) = geometry.first_table();
-    let backed = geometry.segment_at(index_segments as u32);
+    // The first table is one segment.
+    let backed = geometry.segment_at(1);
     let id = file::random_u128()?;
     let hash_seed = file::random_u64()?;
     let mut header =

@@ -9,12 +9,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{SlotWord, tag_of};
 use crate::region::Kind;
 use crate::region::iter::EntryView;
 use crate::region::mapped::Mapped;
 use crate::sync::Relaxed;
 use crate::sync::prefetch::prefetch;
+use crate::table::{View, linked};
 
 /// Keys whose misses overlap: about as many as a core has line fill buffers.
 const BATCH: usize = 16;
@@ -33,14 +35,12 @@ impl Mapped {
             let mut hashes = [0; BATCH];
             for (hash, key) in hashes.iter_mut().zip(batch) {
                 *hash = self.hash(key.as_ref());
-                self.prefetch_bucket(*hash);
             }
             let hashes = &hashes[..batch.len()];
-            for &hash in hashes {
-                self.prefetch_candidate(hash);
-            }
+            let thread = self.descriptor(held.context());
+            self.prefetch_all(thread, hashes)?;
             for (key, &hash) in batch.iter().zip(hashes) {
-                let found = self.visible(held.hazard(), key.as_ref(), hash, true)?;
+                let found = self.visible(thread, held.hazard(), key.as_ref(), hash, true)?;
                 let found = found.filter(|(_, token)| token.kind == Kind::Value);
                 self.count_read(held.context(), found.is_some());
                 f(number, found.as_ref().map(|(record, token)| EntryView::new(record, *token)));
@@ -50,24 +50,33 @@ impl Mapped {
         Ok(())
     }
 
-    #[inline]
-    fn prefetch_bucket(&self, hash: u64) {
-        if let Some(bucket) = self.buckets.get(self.primary(hash) as usize) {
-            prefetch(std::ptr::from_ref(bucket).cast());
+    /// Asks for the buckets of all hashes, then for what they seem to name. While the index grows,
+    /// keys that are in the next table already are looked up without.
+    fn prefetch_all(&self, thread: &ThreadDescriptor, hashes: &[u64]) -> Result<()> {
+        let pin = self.pin_table(thread);
+        let table = self.table(pin.log2);
+        if let Ok(table) = table {
+            for &hash in hashes {
+                let bucket = &table.buckets[table.primary(hash) as usize];
+                prefetch(std::ptr::from_ref(bucket).cast());
+            }
+            for &hash in hashes {
+                self.prefetch_candidate(table, hash);
+            }
         }
+        pin.release();
+        table.map(|_| ())
     }
 
     /// Asks for the record that probably has the key, else for the next bucket of the chain.
     #[inline]
-    fn prefetch_candidate(&self, hash: u64) {
-        let Some(bucket) = self.buckets.get(self.primary(hash) as usize) else {
-            return;
-        };
+    fn prefetch_candidate(&self, table: View<'_>, hash: u64) {
+        let bucket = &table.buckets[table.primary(hash) as usize];
         let candidates = bucket.slots_with_tag(tag_of(hash));
         if let Some(slot) = bucket.slots.get(candidates.trailing_zeros() as usize) {
             self.log.prefetch_record(SlotWord(slot.load(Relaxed)).location());
-        } else if let Some(next) = bucket.link.load(Relaxed).checked_sub(1)
-            && let Some(next) = self.buckets.get(next as usize)
+        } else if let Some(next) = linked(bucket.link.load(Relaxed))
+            && let Some(next) = table.buckets.get(next as usize)
         {
             prefetch(std::ptr::from_ref(next).cast());
         }

@@ -10,17 +10,17 @@ use crate::error::{Error, Result};
 use crate::heap::Log;
 use crate::heap::append::Appender;
 use crate::journal::Journal;
-use crate::layout::bucket::Bucket;
 use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
-use crate::layout::word::SegmentState;
+use crate::layout::word::{SegmentState, SegmentWord};
 use crate::member::Members;
 use crate::os::barrier;
 use crate::os::mapping::{Mapping, Window};
 use crate::reclaim::Protectors;
 use crate::reclaim::pin::Pins;
 use crate::region::attributes::Attributes;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence, raise};
+use crate::sync::{AtomicU64, Relaxed, Release, SeqCst, fence, raise};
+use crate::table::tables::Tables;
 
 /// What the header of a region file says.
 #[derive(Debug)]
@@ -45,9 +45,7 @@ pub(crate) struct Mapped {
     pub(crate) threads: Window<ThreadDescriptor>,
     pub(crate) attachments: Window<Attachment>,
     ring: Window<AtomicU64>,
-    pub(crate) buckets: Window<Bucket>,
-    /// Primary buckets, a power of two.
-    pub(crate) primaries: usize,
+    pub(crate) tables: Tables,
     pub(crate) hash_seed: u64,
     /// Row of this member.
     attachment: usize,
@@ -81,9 +79,6 @@ impl Mapped {
     ) -> Result<Arc<Self>> {
         let geometry = facts.geometry;
         let damaged = || Geometry::damaged(&path);
-        let words: Window<RegionWords> =
-            mapping.window(geometry.words_at, 1).ok_or_else(damaged)?;
-        let (buckets, primaries) = table(mapping, &geometry, &words[0]).ok_or_else(damaged)?;
         let log =
             Log::new(path.clone(), file, mapping, geometry, facts.attributes.alignment as usize)
                 .ok_or_else(damaged)?;
@@ -102,8 +97,7 @@ impl Mapped {
             ring: mapping
                 .window(geometry.ring_at, geometry.ring_len as usize)
                 .ok_or_else(damaged)?,
-            buckets,
-            primaries,
+            tables: Tables::new(mapping),
             hash_seed: facts.hash_seed,
             attachment: usize::MAX,
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
@@ -119,6 +113,7 @@ impl Mapped {
         // Who attaches repairs what dead members left, before it adds to it.
         // What cannot be repaired does not keep it out; `recover` and the audit tell about it.
         region.members.check_process()?;
+        region.check_table()?;
         let _ = crate::recover::recover_region(&region);
         region.attachment = region.claim_attachment()?;
         region.announce_plain_hazards();
@@ -170,12 +165,6 @@ impl Mapped {
         Protectors { threads: &self.threads, members: &self.attachments, barrier }
     }
 
-    /// Primary bucket of a hash.
-    #[inline]
-    pub(crate) fn primary(&self, hash: u64) -> u32 {
-        (hash as usize & (self.primaries - 1)) as u32
-    }
-
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         crate::table::hash_key(key, self.hash_seed)
     }
@@ -186,32 +175,14 @@ impl Mapped {
         Error::Damaged { path: self.path().into(), place: format!("index bucket {bucket}") }
     }
 
+    #[cold]
+    pub(crate) fn out_of_space(&self, what: &'static str) -> Error {
+        Error::OutOfSpace { region: self.name.clone(), what, max_bytes: self.attributes.max_bytes }
+    }
+
     pub(crate) fn is_distributed(&self) -> bool {
         self.attributes.scope.is_distributed()
     }
-}
-
-fn table(
-    mapping: &Arc<Mapping>,
-    geometry: &Geometry,
-    words: &RegionWords,
-) -> Option<(Window<Bucket>, usize)> {
-    let segment = u32::try_from(words.table_segment.load(Acquire)).ok()?;
-    let primaries = words.table_buckets.load(Acquire);
-    let overflow = words.table_overflow.load(Acquire);
-    let count = primaries.checked_add(overflow)?;
-    let end = u64::from(segment)
-        .checked_mul(geometry.segment_bytes)?
-        .checked_add(count.checked_mul(size_of::<Bucket>() as u64)?)?;
-    let fits = primaries.is_power_of_two()
-        && count < u64::from(u32::MAX)
-        && overflow > 0
-        && end <= geometry.segments * geometry.segment_bytes;
-    if !fits {
-        return None;
-    }
-    let window = mapping.window(geometry.segment_at(segment), usize::try_from(count).ok()?)?;
-    Some((window, usize::try_from(primaries).ok()?))
 }
 
 /// Fills a new region file that nobody else sees yet: all memory is zero.
@@ -223,23 +194,21 @@ pub(crate) fn initialise(
     let words: Window<RegionWords> = mapping.window(geometry.words_at, 1)?;
     let states: Window<AtomicU64> =
         mapping.window(geometry.states_at, usize::try_from(geometry.segments).ok()?)?;
-    let (buckets, overflow, segments) = geometry.first_table();
+    let log2 = geometry.first_table();
     let words = &words[0];
-    words.table_segment.store(0, Relaxed);
-    words.table_buckets.store(buckets, Relaxed);
-    words.table_overflow.store(overflow, Relaxed);
+    words.table.store(u64::from(log2), Relaxed);
+    words.tables.get(log2 as usize)?.store(1, Relaxed);
+    words.migrated.store(1 << log2, Relaxed);
     words.segment_hint.store(geometry.segments, Relaxed);
-    words.unbacked_hint.store(segments, Relaxed);
+    words.unbacked_hint.store(1, Relaxed);
     if attributes.entry_ttl.is_some() {
         crate::region::expiry::set_ttl(words, attributes.entry_ttl);
     }
     if attributes.entry_idle.is_some() {
         crate::region::expiry::set_idle(words, attributes.entry_idle);
     }
-    for state in states.get(..usize::try_from(segments).ok()?)? {
-        let word = crate::layout::word::SegmentWord::new(SegmentState::Index, 0, 0);
-        state.store(word.0, Relaxed);
-    }
+    let index = SegmentWord::new(SegmentState::Index, log2, 0);
+    states.first()?.store(index.0, Relaxed);
     Some(())
 }
 
@@ -258,6 +227,7 @@ impl Drop for Mapped {
             for hazard in &thread.hazards {
                 hazard.store(0, Release);
             }
+            thread.table_pin.store(0, Release);
             thread.owner.store(0, Release);
             crash::point("detach.thread");
         }

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod expiry;
 pub(crate) mod file;
 pub(crate) mod guard;
+pub(crate) mod index;
 pub(crate) mod iter;
 pub(crate) mod lifetime;
 pub(crate) mod maintain;
@@ -182,7 +183,7 @@ impl Region {
     ///
     /// # Errors
     /// `InvalidKey`, `TooManyThreads`, `ForkedChild`, `Damaged`; `TooManyPins` if the thread holds
-    /// six guards already and the process has no pin left.
+    /// five guards already and the process has no pin left.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Guard<'_>>> {
         self.mapped.get(key)
@@ -347,9 +348,9 @@ impl Region {
     /// swept ([`Region::sweep`]).
     ///
     /// # Errors
-    /// None today; `Damaged` is reserved.
+    /// `TooManyThreads`, `ForkedChild`, `Damaged`.
     pub fn len(&self) -> Result<u64> {
-        Ok(self.mapped.count_entries())
+        self.mapped.count_entries()
     }
 
     /// Whether there is no entry.

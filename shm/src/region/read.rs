@@ -11,13 +11,16 @@ use crate::error::{Error, Result};
 use crate::heap::record::{Head, Lent, Record};
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::record::MAX_KEY;
-use crate::layout::word::{HIDDEN_TAG, SlotRef, SlotWord, tag_of};
+use crate::layout::thread::ThreadDescriptor;
+use crate::layout::word::{HIDDEN_TAG, HeaderWord, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::region::guard::{Guard, OwnedGuard, Protection};
+use crate::region::index::Place;
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
 use crate::region::{Kind, Token};
-use crate::sync::{Acquire, AtomicU64, bump};
+use crate::sync::{Acquire, AtomicU64, SeqCst, bump};
+use crate::table::linked;
 
 /// An entry in the index whose segment the hazard of the search protects.
 #[derive(Debug)]
@@ -28,11 +31,17 @@ pub(crate) struct Found<'m> {
     pub(crate) record: Record<'m>,
 }
 
-/// Result of a search: the entry, or the first empty slot of the chain.
+/// Result of a writer's search: the entry, or the first empty slot of the chain.
 #[derive(Debug)]
 pub(crate) enum Search<'m> {
     Found(Found<'m>),
-    Absent { empty: Option<(SlotRef, SlotWord)>, last: u32, full_length: bool },
+    /// The chain is being moved to the next table.
+    Frozen,
+    Absent {
+        empty: Option<(SlotRef, SlotWord)>,
+        last: u32,
+        full_length: bool,
+    },
 }
 
 impl Mapped {
@@ -44,17 +53,17 @@ impl Mapped {
         }
     }
 
-    /// Searches the chain of `hash`. On `Found` the hazard stays set, else it is clear.
-    /// `hidden`: also entries that reads do not see.
+    /// Searches the chain of `hash` in the table of `place` for a writer, hidden entries included.
+    /// On `Found` the hazard stays set, else it is clear.
     #[inline]
     pub(crate) fn search<'m>(
         &'m self,
+        place: &Place<'m>,
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-        hidden: bool,
     ) -> Result<Search<'m>> {
-        let result = self.search_chain(hazard, hash, key, hidden);
+        let result = self.search_chain(place, hazard, hash, key);
         if !matches!(result, Ok(Search::Found(_))) {
             hazard.clear();
         }
@@ -64,22 +73,27 @@ impl Mapped {
     #[inline]
     fn search_chain<'m>(
         &'m self,
+        place: &Place<'m>,
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-        hidden: bool,
     ) -> Result<Search<'m>> {
         let tag = tag_of(hash);
-        let mut number = self.primary(hash);
+        let table = place.table;
+        let at = |bucket, slot| SlotRef::new(bucket, slot).in_table(table.log2);
+        let mut number = place.primary;
         let mut empty = None;
         for depth in 0..=MAX_OVERFLOW {
-            let bucket = &self.buckets[number as usize];
+            let bucket = &table.buckets[number as usize];
             for (index, slot) in bucket.slots.iter().enumerate() {
                 let mut word = SlotWord(slot.load(Acquire));
                 loop {
-                    if word.tag() != tag && !(hidden && word.tag() == HIDDEN_TAG) {
-                        if hidden && empty.is_none() && word.is_empty() {
-                            empty = Some((SlotRef::new(number, index), word));
+                    if word.is_frozen() {
+                        return self.frozen_since(place);
+                    }
+                    if word.tag() != tag && word.tag() != HIDDEN_TAG {
+                        if empty.is_none() && word.is_empty() {
+                            empty = Some((at(number, index), word));
                         }
                         break;
                     }
@@ -91,75 +105,106 @@ impl Mapped {
                     // the hazard was visible; it stays until the hazard is cleared.
                     let record = unsafe { Record::read(&self.log, word.location()) }?;
                     if record.head().hash == hash as u32 && record.key() == key {
-                        let place = SlotRef::new(number, index);
+                        let place = at(number, index);
                         return Ok(Search::Found(Found { slot, place, word, record }));
                     }
                     break;
                 }
             }
-            let link = bucket.link.load(Acquire);
-            if link == 0 {
-                let full_length = depth == MAX_OVERFLOW;
-                return Ok(Search::Absent { empty, last: number, full_length });
+            match linked(bucket.link.load(Acquire)) {
+                None => {
+                    let full_length = depth == MAX_OVERFLOW;
+                    return Ok(Search::Absent { empty, last: number, full_length });
+                }
+                Some(next) if next < table.buckets.len() as u64 => number = next as u32,
+                Some(_) => return Err(self.damaged_bucket(number)),
             }
-            if link > self.buckets.len() as u64 {
-                return Err(self.damaged_bucket(number));
-            }
-            number = (link - 1) as u32;
         }
         Err(self.damaged_bucket(number))
     }
 
-    /// Searches for a visible entry. On Some the hazard stays set, else it is clear. The same as
-    /// [`Mapped::search`] without what writers need: this is the whole of the read path.
+    /// Somebody froze the chain after its header was read; else the file is damaged.
+    #[cold]
+    fn frozen_since<'m>(&self, place: &Place<'m>) -> Result<Search<'m>> {
+        let header = &place.table.buckets[place.primary as usize].header;
+        if HeaderWord(header.load(SeqCst)).is_frozen() {
+            Ok(Search::Frozen)
+        } else {
+            Err(self.damaged_bucket(place.primary))
+        }
+    }
+
+    /// Searches for a visible entry, from the table of the caller's pin on. On Some the hazard
+    /// stays set, else it is clear. The same as [`Mapped::search`] without what writers need: this
+    /// is the whole of the read path.
+    ///
+    /// A chain that is being moved is read where it is: its frozen words hold until it is moved.
     #[inline(always)]
     fn lookup<'m>(
         &'m self,
+        mut log2: u32,
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-    ) -> Result<Option<Record<'m>>> {
+    ) -> Result<Option<(SlotWord, Record<'m>)>> {
         let tag = tag_of(hash);
-        let mut number = self.primary(hash);
-        for _ in 0..=MAX_OVERFLOW {
-            let bucket = &self.buckets[number as usize];
-            let mut candidates = bucket.slots_with_tag(tag);
-            while candidates != 0 {
-                let slot = &bucket.slots[candidates.trailing_zeros() as usize];
-                candidates &= candidates - 1;
-                let mut word = SlotWord(slot.load(Acquire));
-                while word.tag() == tag {
-                    self.log.prefetch_record(word.location());
-                    if let Err(now) = self.protect(hazard, slot, word) {
-                        word = now;
-                        continue;
-                    }
-                    // SAFETY: `protect` proved that the slot still referred to the record after
-                    // the hazard was visible; it stays until the hazard is cleared.
-                    match unsafe { Record::read(&self.log, word.location()) } {
-                        Ok(record) if record.head().hash == hash as u32 && record.has_key(key) => {
-                            return Ok(Some(record));
+        'tables: loop {
+            let Some(table) = self.tables.view(&self.log, log2) else {
+                hazard.clear();
+                return Err(self.damaged_table(log2));
+            };
+            let mut number = table.primary(hash);
+            let header = &table.buckets[number as usize].header;
+            if HeaderWord(header.load(Acquire)).is_moved() {
+                log2 += 1;
+                continue;
+            }
+            for _ in 0..=MAX_OVERFLOW {
+                let bucket = &table.buckets[number as usize];
+                let mut candidates = bucket.slots_with_tag(tag);
+                while candidates != 0 {
+                    let slot = &bucket.slots[candidates.trailing_zeros() as usize];
+                    candidates &= candidates - 1;
+                    let mut word = SlotWord(slot.load(Acquire));
+                    while word.tag() == tag {
+                        self.log.prefetch_record(word.location());
+                        if let Err(now) = self.protect(hazard, slot, word) {
+                            word = now;
+                            continue;
                         }
-                        Ok(_) => break,
-                        Err(error) => {
-                            hazard.clear();
-                            return Err(error);
+                        if word.is_frozen() && HeaderWord(header.load(SeqCst)).is_moved() {
+                            log2 += 1;
+                            continue 'tables;
+                        }
+                        // SAFETY: `protect` proved that the slot still referred to the record after
+                        // the hazard was visible, and if it is frozen, the header that it was in
+                        // force; it stays until the hazard is cleared.
+                        match unsafe { Record::read(&self.log, word.location()) } {
+                            Ok(record)
+                                if record.head().hash == hash as u32 && record.has_key(key) =>
+                            {
+                                return Ok(Some((word, record)));
+                            }
+                            Ok(_) => break,
+                            Err(error) => {
+                                hazard.clear();
+                                return Err(error);
+                            }
                         }
                     }
                 }
+                match linked(bucket.link.load(Acquire)) {
+                    None => {
+                        hazard.clear();
+                        return Ok(None);
+                    }
+                    Some(next) if next < table.buckets.len() as u64 => number = next as u32,
+                    Some(_) => break,
+                }
             }
-            let link = bucket.link.load(Acquire);
-            if link == 0 {
-                hazard.clear();
-                return Ok(None);
-            }
-            if link > self.buckets.len() as u64 {
-                break;
-            }
-            number = (link - 1) as u32;
+            hazard.clear();
+            return Err(self.damaged_bucket(number));
         }
-        hazard.clear();
-        Err(self.damaged_bucket(number))
     }
 
     /// Protects what `seen` refers to, in the way this process announced.
@@ -211,12 +256,16 @@ impl Mapped {
     #[inline(always)]
     pub(crate) fn visible<'m>(
         &'m self,
+        thread: &'m ThreadDescriptor,
         hazard: Hazard<'m>,
         key: &[u8],
         hash: u64,
         access: bool,
     ) -> Result<Option<(Record<'m>, Token)>> {
-        let Some(record) = self.lookup(hazard, hash, key)? else {
+        let pin = self.pin_table(thread);
+        let found = self.lookup(pin.log2, hazard, hash, key);
+        pin.release();
+        let Some((_, record)) = found? else {
             return Ok(None);
         };
         match self.token(&record) {
@@ -245,7 +294,9 @@ impl Mapped {
         let Some(number) = context.hold() else {
             return self.get_pinned(&context, key);
         };
-        let found = self.visible(self.hazard(&context, number), key, self.hash(key), true);
+        let thread = self.descriptor(&context);
+        let hash = self.hash(key);
+        let found = self.visible(thread, self.hazard(&context, number), key, hash, true);
         match found {
             Ok(Some((record, token))) if token.kind == Kind::Value => {
                 self.count_read(&context, true);
@@ -284,20 +335,22 @@ impl Mapped {
 
     fn pin(&self, context: &Context, key: &[u8]) -> Result<Option<(Lent<'_>, u32)>> {
         let hazard = self.hazard(context, 0);
-        let found = self.search(hazard, self.hash(key), key, false)?;
-        let Search::Found(found) = found else {
+        let tables = self.pin_table(self.descriptor(context));
+        let found = self.lookup(tables.log2, hazard, self.hash(key), key);
+        tables.release();
+        let Some((word, record)) = found? else {
             self.count_read(context, false);
             return Ok(None);
         };
-        let segment = found.word.location().segment();
-        let token = self.token(&found.record).map(|token| self.accessed(&found.record, token));
+        let segment = word.location().segment();
+        let token = self.token(&record).map(|token| self.accessed(&record, token));
         let has_value = |token: &Option<Token>| token.is_some_and(|t| t.kind == Kind::Value);
         let visible = token.as_ref().is_ok_and(has_value);
         self.count_read(context, visible);
         let pinned = visible && self.pins.pin(self.row(), segment);
         hazard.clear();
         match (token?, pinned) {
-            (_, true) => Ok(Some((found.record.lend(), segment))),
+            (_, true) => Ok(Some((record.lend(), segment))),
             (_, false) if visible => Err(Error::TooManyPins {
                 region: self.name.clone(),
                 max: crate::layout::thread::PINS,
@@ -316,7 +369,8 @@ impl Mapped {
         Self::check_key(key)?;
         let context = self.context()?;
         let hazard = self.hazard(&context, 0);
-        let found = self.visible(hazard, key, self.hash(key), access)?;
+        let thread = self.descriptor(&context);
+        let found = self.visible(thread, hazard, key, self.hash(key), access)?;
         let hit = matches!(found, Some((_, token)) if token.kind == Kind::Value);
         let result = found.map(|(record, token)| f(&record, token));
         hazard.clear();

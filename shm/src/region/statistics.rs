@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use crate::layout::word::SegmentState;
 use crate::region::mapped::Mapped;
 use crate::sync::{Acquire, AtomicU64, Relaxed};
@@ -108,10 +110,10 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub(crate) fn collect(region: &Mapped) -> Self {
+    pub(crate) fn collect(region: &Arc<Mapped>) -> Self {
         let words = region.words();
         let mut all = Self {
-            entries: region.count_entries(),
+            entries: region.count_entries().unwrap_or(0),
             max_bytes: region.attributes.max_bytes,
             segment_bytes: region.log.geometry().segment_bytes,
             segments_total: region.log.segments(),

@@ -179,9 +179,11 @@ impl Mapped {
         if self.members.is_forked_child() {
             return;
         }
-        for hazard in &self.threads[index as usize].hazards {
+        let thread = &self.threads[index as usize];
+        for hazard in &thread.hazards {
             hazard.store(0, Release);
         }
+        thread.table_pin.store(0, Release);
         let mut idle = self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT_IDLE || self.fills_a_segment(index) {
             idle.push(index);

@@ -69,12 +69,20 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::{self, retire};
 use crate::region::expiry::ExpiryAction;
+use crate::region::index::{Place, mover};
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
 use crate::region::{Kind, Token};
-use crate::sync::{Acquire, AtomicU64, Ordering, Relaxed, Release, SeqCst, bump, fence, raise};
-use crate::table::{insert, overflow};
+use crate::sync::{Acquire, Ordering, Relaxed, Release, SeqCst, bump, fence, raise};
+use crate::table::overflow::{self, Extended};
+use crate::table::pin::TablePin;
+use crate::table::{insert, linked};
+
+/// Overflow buckets in use, in parts of 1024 of all, from which on the index should grow.
+const NEARLY_FULL: u64 = 717;
+/// Overflow buckets that a write looks at before it finds that the table is full.
+const PROBES: usize = 256;
 
 /// `intent.record` of a write that appends nothing.
 pub(crate) const NO_RECORD: u64 = u64::MAX;
@@ -141,6 +149,8 @@ struct Writer<'m> {
     op: RingOp,
     /// The appended record and its version, once there is one.
     appended: Option<(Location, u64)>,
+    /// Held from before the intent to after it.
+    pin: TablePin<'m>,
 }
 
 impl Author for Writer<'_> {
@@ -171,6 +181,9 @@ impl Mapped {
     /// recovery gave reason to.
     pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<u64> {
         let recoveries = self.words().recoveries.load(Acquire);
+        if all && self.retire_tables() {
+            return Ok(1);
+        }
         if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
             return Ok(0);
         }
@@ -189,7 +202,8 @@ impl Mapped {
         // Any entry may get a deadline.
         let fixed = Extent::of(key_len, 0, DEADLINE_BYTES, self.log.alignment())
             .map_or(usize::MAX, |extent| extent.value);
-        let others = self.log.geometry().first_table().2 + u64::from(self.log.reserve()) + 1;
+        // The smallest index is one segment.
+        let others = 1 + u64::from(self.log.reserve()) + 1;
         let segments = u64::from(self.log.segments()).saturating_sub(others) as usize;
         self.log.segment_bytes().saturating_mul(segments).saturating_sub(fixed).min(MAX_VALUE)
     }
@@ -221,6 +235,7 @@ impl Mapped {
             hash: self.hash(change.key),
             op: if remote { RingOp::Remote } else { RingOp::Change },
             appended: None,
+            pin: self.pin_table(self.descriptor(&context)),
         };
         writer.begin(remote);
         let result = writer.run();
@@ -268,6 +283,7 @@ impl<'m> Writer<'m> {
         self.thread.intent.slot.store(0, Release);
         self.region.hazard(self.context, 0).clear();
         self.thread.active_since.store(0, Release);
+        self.pin.release();
         if done && !matches!(self.change.condition, Condition::Expired(_)) {
             let destroyed = self.change.kind == Kind::Tombstone;
             bump(if destroyed { &self.thread.destroys } else { &self.thread.puts }, 1);
@@ -290,33 +306,75 @@ impl<'m> Writer<'m> {
         self.thread.intent.slot.store(0, Release);
         // Anew: an earlier attempt may have gone without a record, this one may have one.
         self.thread.intent.announce.store(self.op as u64 + 1, Release);
-        let primary = region.primary(self.hash);
-        let header = HeaderWord(region.buckets[primary as usize].header.load(SeqCst));
-        if header.is_pending() {
-            region.help(primary, header)?;
-            return Ok(Attempt::Again);
-        }
+        let place = region.place_for(mover(self.thread), self.pin.log2, self.hash)?;
         let hazard = region.hazard(self.context, 0);
-        match region.search(hazard, self.hash, self.change.key, true)? {
+        match region.search(&place, hazard, self.hash, self.change.key)? {
             Search::Found(found) => self.replace(&found),
-            Search::Absent { empty: Some((slot, word)), .. } => {
-                self.insert(primary, header, slot, word)
-            }
-            Search::Absent { empty: None, last, full_length } => {
+            Search::Frozen => Ok(Attempt::Again),
+            Search::Absent { empty, last, full_length } => {
                 if let Some(refused) = self.refuse_absent() {
                     return Ok(Attempt::Done(refused));
                 }
-                let extended = !full_length
-                    && overflow::extend(
-                        &region.buckets,
-                        region.primaries,
-                        &region.words().overflow_hint,
-                        &self.thread.overflow_claim,
-                        last,
-                    );
-                if extended { Ok(Attempt::Again) } else { Err(self.out_of_space("index")) }
+                if region.grows_from(place.table.log2) {
+                    // New keys go to the new table, so that the old one need not grow.
+                    region.move_chain(mover(self.thread), place.table.log2, place.primary)?;
+                    return Ok(Attempt::Again);
+                }
+                match empty {
+                    Some((slot, word)) => self.insert(&place, slot, word),
+                    None => self.lengthen(&place, last, full_length),
+                }
             }
         }
+    }
+
+    /// The chain is full: an overflow bucket, else a larger table.
+    fn lengthen(&self, place: &Place<'m>, last: u32, full_length: bool) -> Result<Attempt> {
+        let (region, table) = (self.region, place.table);
+        // While chains are moved here, they must find the overflow buckets they need: no more than
+        // those of the old table, which is half of them.
+        let moving = region.words().table.load(Acquire) < u64::from(table.log2);
+        let load = region.overflow_load(table);
+        if !(full_length || moving && load >= 512) {
+            match self.extend(place, last, PROBES)? {
+                Extended::Added if load >= NEARLY_FULL && !moving => {
+                    region.build_next(self, table.log2, false)?;
+                    return Ok(Attempt::Again);
+                }
+                Extended::Added | Extended::Changed => return Ok(Attempt::Again),
+                Extended::Full => {}
+            }
+        }
+        if moving {
+            region.move_all(mover(self.thread), table.log2 - 1)?;
+            return Ok(Attempt::Again);
+        }
+        if region.build_next(self, table.log2, true)? {
+            return Ok(Attempt::Again);
+        }
+        // No memory for it: the rest of what is there.
+        if !full_length && self.extend(place, last, usize::MAX)? != Extended::Full {
+            return Ok(Attempt::Again);
+        }
+        Err(self.out_of_space("index"))
+    }
+
+    fn extend(&self, place: &Place<'m>, last: u32, probes: usize) -> Result<Extended> {
+        let table = place.table;
+        let extended = overflow::extend(table, &self.thread.overflow_claim, last, probes);
+        match extended {
+            Extended::Added => self.region.count_overflow(table.log2),
+            // Linked by others, or frozen; a frozen link under an idle header is damage.
+            Extended::Changed => {
+                let link = table.buckets[last as usize].link.load(SeqCst);
+                let header = &table.buckets[place.primary as usize].header;
+                if linked(link).is_none() && !HeaderWord(header.load(SeqCst)).is_frozen() {
+                    return Err(self.region.damaged_bucket(last));
+                }
+            }
+            Extended::Full => {}
+        }
+        Ok(extended)
     }
 
     /// What the condition says when no entry is visible.
@@ -416,13 +474,8 @@ impl<'m> Writer<'m> {
         Ok(location)
     }
 
-    #[cold]
     fn out_of_space(&self, what: &'static str) -> Error {
-        Error::OutOfSpace {
-            region: self.region.name.clone(),
-            what,
-            max_bytes: self.region.attributes.max_bytes,
-        }
+        self.region.out_of_space(what)
     }
 
     /// The key has a slot: one CAS of it.
@@ -494,32 +547,27 @@ impl<'m> Writer<'m> {
             return Ok(Attempt::Again);
         }
         let position = self.announce_change(location);
-        self.region.drop_tombstone(self.context.index, found.slot, tombstone);
-        Ok(done(position))
+        let index = self.context.index;
+        let dropped = self.region.drop_tombstone(index, self.pin.log2, self.hash as u32, location);
+        dropped.map(|()| done(position))
     }
 
     /// The key has no slot: the helpable insert.
-    fn insert(
-        &mut self,
-        primary: u32,
-        header: HeaderWord,
-        slot: SlotRef,
-        empty: SlotWord,
-    ) -> Result<Attempt> {
-        if let Some(refused) = self.refuse_absent() {
-            return Ok(Attempt::Done(refused));
-        }
+    fn insert(&mut self, place: &Place<'m>, slot: SlotRef, empty: SlotWord) -> Result<Attempt> {
         let region = self.region;
         let version = self.version(0);
         let location = self.record(version)?;
         let new = self.occupied(location);
         self.intend(slot, empty, new);
+        let Place { table, primary, header } = *place;
         let insert = insert::Insert { primary, header, slot, expected: empty, new };
         let thread = self.context.index;
-        if !insert::insert(&region.buckets, thread, &self.thread.insert, &insert) {
+        if !insert::insert(table.buckets, thread, &self.thread.insert, &insert) {
             return Ok(Attempt::Again);
         }
         let position = self.announce_change(location);
+        // The write has taken place: what goes wrong there, others will find.
+        let _ = region.help_growth(mover(self.thread));
         let token = Token { version, origin: self.origin(), kind: self.change.kind };
         Ok(Attempt::Done(Written::Done { token, created: true, position }))
     }
@@ -560,27 +608,30 @@ impl Mapped {
 
     /// Takes an announced tombstone of a local region out of the index, in the name of the thread
     /// that owns it: itself, or recovery when it is dead.
-    pub(crate) fn drop_tombstone(&self, thread: u32, slot: &AtomicU64, tombstone: SlotWord) {
-        let empty = stamped(&self.threads[thread as usize], thread);
-        if slot.compare_exchange(tombstone.0, empty.0, SeqCst, Relaxed).is_err() {
-            return; // Somebody replaced it, and retires it.
+    /// `log2`: the table of its pin.
+    pub(crate) fn drop_tombstone(
+        &self,
+        thread: u32,
+        log2: u32,
+        hash: u32,
+        location: Location,
+    ) -> Result<()> {
+        let descriptor = &self.threads[thread as usize];
+        // Not there: somebody replaced it, and retires it.
+        while let Some(found) = self.locate(mover(descriptor), log2, hash, location)? {
+            let empty = stamped(descriptor, thread);
+            if found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_err() {
+                continue;
+            }
+            crash::point("write.dropped");
+            // SAFETY: this call took the record out of the index, so only it marks it dead; not
+            // marked, it keeps its segment.
+            if let Ok(record) = unsafe { Record::read(&self.log, location) } {
+                retire(&self.log, location, &record);
+            }
+            break;
         }
-        crash::point("write.dropped");
-        // SAFETY: this call took the record out of the index, so only it marks it dead; not
-        // marked, it keeps its segment.
-        if let Ok(record) = unsafe { Record::read(&self.log, tombstone.location()) } {
-            retire(&self.log, tombstone.location(), &record);
-        }
-    }
-
-    /// Finishes the insert that a pending header names.
-    pub(crate) fn help(&self, primary: u32, header: HeaderWord) -> Result<()> {
-        let thread = self
-            .threads
-            .get(header.thread() as usize)
-            .ok_or_else(|| self.damaged_bucket(primary))?;
-        insert::help(&self.buckets, primary, header, &thread.insert)
-            .map_err(|_| self.damaged_bucket(primary))
+        Ok(())
     }
 
     /// Puts a change into the ring and wakes who waits for it. 0 if nobody listens.
@@ -601,19 +652,36 @@ impl Mapped {
     pub(crate) fn purge(self: &Arc<Self>, key: &[u8], version: u64, origin: u16) -> Result<bool> {
         Self::check_key(key)?;
         let context = self.context()?;
-        let thread = self.descriptor(&context);
-        let hazard = self.hazard(&context, 0);
+        let pin = self.pin_table(self.descriptor(&context));
+        let purged = self.purge_pinned(&context, pin, key, (version, origin));
+        pin.release();
+        purged
+    }
+
+    fn purge_pinned(
+        &self,
+        context: &Context,
+        pin: TablePin<'_>,
+        key: &[u8],
+        wanted: (u64, u16),
+    ) -> Result<bool> {
+        let thread = self.descriptor(context);
+        let hazard = self.hazard(context, 0);
+        let hash = self.hash(key);
         loop {
-            let Search::Found(found) = self.search(hazard, self.hash(key), key, true)? else {
-                return Ok(false);
+            let place = self.place_for(mover(thread), pin.log2, hash)?;
+            let found = match self.search(&place, hazard, hash, key)? {
+                Search::Found(found) => found,
+                Search::Frozen => continue,
+                Search::Absent { .. } => return Ok(false),
             };
             let token = self.token(&found.record);
-            if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == (version, origin)) {
+            if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == wanted) {
                 hazard.clear();
                 return token.map(|_| false);
             }
-            raise(&self.words().floor, version);
-            let empty = self.next_empty(&context);
+            raise(&self.words().floor, wanted.0);
+            let empty = self.next_empty(context);
             let intent = &thread.intent;
             intent.slot.store(0, Release);
             intent.announce.store(0, Release);

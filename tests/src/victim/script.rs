@@ -1,6 +1,7 @@
 //! What the victim binary does, and how tests start it.
 
 use super::contend;
+use super::grow;
 use super::history;
 use super::labour;
 use super::mixed::Mixed;
@@ -219,6 +220,10 @@ pub fn main(arguments: &[String]) {
         }
         ("labour", [slot, first]) => {
             labour::run(home, slot, first.parse().expect("a number"));
+        }
+        ("grow", [slot, first, end]) => {
+            let [slot, first, end] = [slot, first, end].map(|n| n.parse().expect("a number"));
+            grow::run(home, slot, first, end);
         }
         ("history", [start]) => history::record(home, start.parse().expect("a number")),
         ("overwrite", [count]) => overwrite(home, count.parse().expect("a number")),

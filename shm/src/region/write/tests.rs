@@ -17,6 +17,7 @@ fn writer<'m>(region: &'m Region, context: &'m Context, kind: Kind) -> Writer<'m
         hash: region.mapped.hash(b"k"),
         op: RingOp::Change,
         appended: None,
+        pin: region.mapped.pin_table(region.mapped.descriptor(context)),
     }
 }
 
@@ -83,7 +84,9 @@ fn an_attempt_with_a_record_says_so_after_one_without() {
     writer.begin(false);
 
     let hazard = mapped.hazard(&context, 0);
-    let Search::Found(found) = mapped.search(hazard, writer.hash, b"k", true).expect("search")
+    let place = mapped.place_for(mover(writer.thread), writer.pin.log2, writer.hash);
+    let place = place.expect("a chain");
+    let Search::Found(found) = mapped.search(&place, hazard, writer.hash, b"k").expect("search")
     else {
         panic!("the key is there")
     };

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{extend, recover};
+use super::{Extended, extend, recover};
 use crate::layout::bucket::Bucket;
+use crate::layout::word::SlotRef;
 use crate::sync::{AtomicU64, SeqCst};
+use crate::table::View;
 
 struct Table {
     /// One primary bucket and two in the arena.
     buckets: [Bucket; 3],
-    hint: AtomicU64,
     claims: [AtomicU64; 2],
 }
 
@@ -21,15 +22,15 @@ impl Table {
     fn new() -> Arc<Self> {
         let bucket =
             |_| Bucket { header: zero(), slots: core::array::from_fn(|_| zero()), link: zero() };
-        Arc::new(Self {
-            buckets: core::array::from_fn(bucket),
-            hint: zero(),
-            claims: [zero(), zero()],
-        })
+        Arc::new(Self { buckets: core::array::from_fn(bucket), claims: [zero(), zero()] })
+    }
+
+    fn view(&self) -> View<'_> {
+        View { log2: 0, buckets: &self.buckets }
     }
 
     fn extend(&self, user: usize) -> bool {
-        extend(&self.buckets, 1, &self.hint, &self.claims[user], 0)
+        extend(self.view(), &self.claims[user], 0, usize::MAX) != Extended::Full
     }
 
     /// One bucket is linked, the other free.
@@ -65,13 +66,13 @@ fn loom_recovery_of_a_claim_races_an_extender() {
         explore(move || {
             let table = Table::new();
             // A thread died after it had described its claim, or after the claim itself.
-            table.claims[1].store(2, SeqCst);
+            let claim = SlotRef::new(1, 0);
+            table.claims[1].store(claim.to_word(), SeqCst);
             if claimed {
                 table.buckets[1].header.store(1, SeqCst);
             }
             let other = Arc::clone(&table);
-            let recovery =
-                loom::thread::spawn(move || recover(&other.buckets, 1, &other.claims[1]));
+            let recovery = loom::thread::spawn(move || recover(other.view(), claim));
             assert!(table.extend(0));
             recovery.join().expect("no panic");
             table.assert_one_linked();

@@ -1,0 +1,73 @@
+//! The tables of a region as one process sees them: a window for each, opened when it is needed.
+//!
+//! The directory of the region names the first segment of every table that exists. It is believed
+//! only after a look at the states of all segments of the table: what is not memory of the index
+//! must not be touched. A table that has gone leaves its window behind, which nobody uses any more;
+//! its number never comes back.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::heap::Log;
+use crate::layout::bucket::Bucket;
+use crate::layout::region::{Geometry, MAX_TABLE, TABLES};
+use crate::layout::word::SegmentState;
+use crate::os::mapping::{Mapping, Window};
+use crate::sync::Acquire;
+use crate::table::View;
+
+#[derive(Debug)]
+pub(crate) struct Tables {
+    mapping: Arc<Mapping>,
+    open: [OnceLock<Window<Bucket>>; TABLES],
+}
+
+impl Tables {
+    pub(crate) fn new(mapping: &Arc<Mapping>) -> Self {
+        Self { mapping: Arc::clone(mapping), open: [const { OnceLock::new() }; TABLES] }
+    }
+
+    /// A table that the caller has pinned, by its name. `None`: the file is damaged.
+    #[inline(always)]
+    pub(crate) fn view(&self, log: &Log, log2: u32) -> Option<View<'_>> {
+        let window = match self.open.get(log2 as usize)?.get() {
+            Some(window) => window,
+            None => self.open(log, log2)?,
+        };
+        Some(View { log2, buckets: window })
+    }
+
+    #[cold]
+    fn open(&self, log: &Log, log2: u32) -> Option<&Window<Bucket>> {
+        let (first, count) = place(log, log2)?;
+        for segment in first..first + count {
+            let word = log.state(segment);
+            match word.state() {
+                Some(SegmentState::Index) if word.owner() == log2 => {}
+                // Its builder was stopped after it had named the table.
+                Some(SegmentState::Active) => {}
+                _ => return None,
+            }
+        }
+        let buckets = usize::try_from(Geometry::table_buckets(log2)).ok()?;
+        let window = self.mapping.window(log.geometry().segment_at(first), buckets)?;
+        let cell = self.open.get(log2 as usize)?;
+        // Another thread may have been faster, with the same window.
+        let _ = cell.set(window);
+        cell.get()
+    }
+}
+
+/// First segment and number of segments of a table that the directory names.
+pub(crate) fn place(log: &Log, log2: u32) -> Option<(u32, u32)> {
+    let word = log.words().tables.get(log2 as usize).filter(|_| log2 <= MAX_TABLE)?;
+    let first = u32::try_from(word.load(Acquire).checked_sub(1)?).ok()?;
+    let count = u32::try_from(log.geometry().table_segments(log2)).ok()?;
+    (first.checked_add(count)? <= log.segments()).then_some((first, count))
+}
+
+/// The table whose memory a segment is, if any.
+pub(crate) fn holder(log: &Log, segment: u32) -> Option<u32> {
+    (0..=MAX_TABLE).find(|&log2| {
+        place(log, log2).is_some_and(|(first, count)| (first..first + count).contains(&segment))
+    })
+}
