@@ -30,6 +30,8 @@ enum Operation {
     Replace(u64),
     Swap { expected: u64, new: u64 },
     Remove,
+    Take { expected: u64 },
+    Add(u64),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,12 @@ impl SequentialSpec for Register {
             Operation::Replace(value) => (before.is_some(), Some(value)),
             Operation::Swap { expected, new } => (before == Some(expected), Some(new)),
             Operation::Remove => (before.is_some(), None),
+            Operation::Take { expected } => (before == Some(expected), None),
+            Operation::Add(delta) => {
+                let sum = before.unwrap_or(0) + delta;
+                self.0 = Some(sum);
+                return Answer::Value(sum);
+            }
         };
         if done {
             self.0 = after;
@@ -97,6 +105,8 @@ impl History {
                         "replace" => Operation::Replace(new),
                         "swap" => Operation::Swap { expected, new },
                         "remove" => Operation::Remove,
+                        "take" => Operation::Take { expected },
+                        "add" => Operation::Add(new),
                         other => panic!("no operation: {other}"),
                     };
                     open = Some((key, operation, time));
@@ -105,7 +115,9 @@ impl History {
                     let (key, operation, _) = open.take().expect("a call comes first");
                     let answer = match (*answer, &operation) {
                         ("full", _) => Answer::Full,
-                        (value, Operation::Get) => Answer::Value(value.parse().expect("a value")),
+                        (value, Operation::Get | Operation::Add(_)) => {
+                            Answer::Value(value.parse().expect("a value"))
+                        }
                         (done, _) => Answer::Done(done == "1"),
                     };
                     let [begin, end] = [begin, end].map(|time| time.parse().expect("a time"));

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use vug::{Node, Region};
+use vug::{Expiry, MaintainOptions, Node, Region};
 use vug_tests::damage::Random;
 use vug_tests::victim::{DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity};
 
@@ -118,6 +118,10 @@ impl Epochs {
     fn new() -> Epochs {
         let nursery = Nursery::with_max_bytes(VICTIM, 16 << 20);
         let node = nursery.node();
+        let mortal = node.region("mortal").max_bytes(2 << 20).segment_bytes(64 << 10);
+        let mortal = mortal.entry_ttl(Expiry::destroy(Duration::from_millis(30)));
+        let mortal = mortal.entry_idle(Expiry::destroy(Duration::from_millis(12)));
+        mortal.create().expect("a new region");
         let names = node.regions().expect("names");
         let regions: Vec<Region> =
             names.iter().map(|name| node.region(name).open().expect("open")).collect();
@@ -178,7 +182,7 @@ impl Epochs {
     fn run(&mut self, deaths: u64, fates: &mut Fates) {
         let end = fates.kills() + deaths;
         let mut survivors: Vec<Mixed> =
-            self.regions.iter().map(|region| Mixed::crowded(region, "survivor")).collect();
+            self.lasting().map(|region| Mixed::crowded(region, "survivor")).collect();
         let mut victims: Vec<Victim> = (0..PLACES).map(|n| self.start(n, fates)).collect();
         while fates.kills() < end {
             for (place, victim) in victims.iter_mut().enumerate() {
@@ -199,9 +203,15 @@ impl Epochs {
         self.settle();
     }
 
+    /// Regions whose entries do not go by themselves.
+    fn lasting(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().filter(|region| region.name() != "mortal")
+    }
+
     /// Recovers, and looks at everything.
     fn settle(&self) {
         self.node.recover().expect("recover");
+        self.node.maintain(&MaintainOptions::default()).expect("maintain");
         for region in &self.regions {
             let counters = region.statistics();
             assert!(counters.threads <= 1, "{}: {counters:#?}", region.name());
@@ -231,6 +241,7 @@ impl Epochs {
         let per_segment = local.statistics().segment_bytes / 900;
         let room = self.room;
         assert!(found + per_segment >= room, "{found} of {room}: {:#?}", local.statistics());
+        self.node.maintain(&MaintainOptions::thorough()).expect("maintain");
         self.settle_empty();
     }
 

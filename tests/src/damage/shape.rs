@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vug::{DataPolicy, Node, Region, Scope};
+use std::time::Duration;
+use vug::{DataPolicy, Expiry, Node, Region, Scope, WriteOptions};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -51,6 +52,7 @@ pub fn prepare(victim: Option<&Path>, home: &Path) -> Vec<Shape> {
         let builder = node.region(name).max_bytes(MAX_BYTES).scope(scope);
         fill(&builder.data_policy(DataPolicy::Replicate).create().expect("a new region"));
     }
+    mortal(&node);
     if let Some(victim) = victim {
         leftovers(victim, home, &node);
     }
@@ -63,6 +65,18 @@ pub fn prepare(victim: Option<&Path>, home: &Path) -> Vec<Shape> {
         Shape { name: name.leak(), bytes }
     });
     shapes.collect()
+}
+
+/// Entries that expire, each at a time of its own, and some that have.
+fn mortal(node: &Node) {
+    let builder = node.region("mortal").max_bytes(MAX_BYTES);
+    let builder = builder.entry_ttl(Expiry::destroy(Duration::from_secs(1000)));
+    let builder = builder.entry_idle(Expiry::invalidate(Duration::from_secs(500)));
+    let region = builder.create().expect("a new region");
+    for n in 0..200_u32 {
+        let ttl = WriteOptions::ttl(Duration::from_micros(1 + u64::from(n) * 100_000));
+        region.put_with(&n.to_le_bytes(), &[n as u8; 60], &ttl).expect("put");
+    }
 }
 
 fn put(region: &Region, n: u32, len: usize) {
@@ -98,9 +112,11 @@ fn large(region: &Region) {
     for n in 0..60 {
         put(region, n % 8, (n as usize * 1499) % 9000);
         if n % 20 == 0 {
-            put(region, 8, limit);
+            put(region, 8, limit.min(60_000));
         }
     }
+    // Of several segments, where there is a window.
+    let _ = region.put(&9_u32.to_le_bytes(), &[9; 200_000]);
     region.put(&[b'k'; 9000], b"a long key").expect("put");
 }
 

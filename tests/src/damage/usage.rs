@@ -2,9 +2,9 @@
 
 use super::Random;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState};
-use vug::{Kind, Node, Region, Swap, WriteOptions};
+use vug::{Kind, MaintainOptions, Node, Region, Swap, WriteOptions};
 
 /// More entries than any shape has: an iteration that goes on is endless.
 const MANY: usize = 20_000;
@@ -17,7 +17,7 @@ pub fn exercise(node: &Node, region: &Region, random: &mut Random) {
     let held = region.get(&7_u32.to_le_bytes()).ok().flatten();
     let owned = region.get_owned(&8_u32.to_le_bytes()).ok().flatten();
     let mut events = region.subscribe();
-    for _ in 0..60 {
+    for _ in 0..40 {
         one(region, random);
     }
     touch(held.as_deref().unwrap_or_default());
@@ -33,8 +33,11 @@ pub fn exercise(node: &Node, region: &Region, random: &mut Random) {
     if random.below(4) == 0 {
         bridge(node, region, random);
     }
+    if random.below(8) == 0 {
+        upkeep(region, random);
+    }
     let _ = region.recover();
-    for _ in 0..20 {
+    for _ in 0..10 {
         one(region, random);
     }
     if random.below(8) == 0 {
@@ -54,13 +57,21 @@ fn one(region: &Region, random: &mut Random) {
         _ => (random.below(160) as u32).to_le_bytes().to_vec(),
     };
     let value = vec![7; random.below(200)];
-    match random.below(16) {
+    match random.below(22) {
+        15 => drop(region.increment(&key, 3)),
+        16 => drop(region.update(&key, |old| old.map(<[u8]>::to_vec))),
+        17 => drop(region.remove_if_value(&key, &value)),
+        18 => drop(region.put_if_absent(&key, &value)),
+        19 => many(region, random),
+        20 => drop(region.put_with(&key, &value, &WriteOptions::ttl(Duration::from_micros(50)))),
+        // Both look for room everywhere, which takes as long as a hundred others.
+        21 if random.below(64) == 0 => drop(region.put(&key, &vec![5; random.below(300_000)])),
         0..3 => drop(region.get(&key).map(|found| found.map(|value| touch(&value)))),
         3 => drop(region.get_owned(&key).map(|found| found.map(|value| touch(&value)))),
         4 => drop(region.get_into(&key, &mut Vec::new())),
         5 => drop(region.contains_key(&key)),
         6..8 => drop(region.put(&key, &value)),
-        8 => drop(region.put(&key, &vec![3; random.below(70_000)])),
+        8 if random.below(8) == 0 => drop(region.put(&key, &vec![3; random.below(70_000)])),
         9 => drop(region.create(&key, &value)),
         10 => drop(region.replace(&key, &value)),
         11 => drop(swap(region, &key, &value)),
@@ -69,6 +80,27 @@ fn one(region: &Region, random: &mut Random) {
         14 => drop(region.sweep(100)),
         _ => drop(region.remove(&key)),
     }
+}
+
+fn many(region: &Region, random: &mut Random) {
+    let keys: Vec<[u8; 4]> = (0..24).map(|_| (random.below(170) as u32).to_le_bytes()).collect();
+    let _ = region.get_many(&keys, |_, entry| {
+        if let Some(entry) = entry {
+            touch(entry.value);
+        }
+    });
+}
+
+/// What others do now and then.
+fn upkeep(region: &Region, random: &mut Random) {
+    let mut options = MaintainOptions::default();
+    options.compact = random.below(2) == 0;
+    let _ = region.maintain(&options);
+    let _ = region.sweep(500);
+    let _ = region.pins();
+    let soon = Instant::now() + Duration::from_micros(20);
+    let _ = region.wait_for_change(&[1, 0, 0, 0], None, Some(soon));
+    let _ = region.wait_for_region_change(region.position(), Some(soon));
 }
 
 fn swap(region: &Region, key: &[u8], value: &[u8]) -> vug::Result<Option<Swap>> {

@@ -11,12 +11,17 @@ use nix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::io::{BufRead, Write};
 use std::path::Path;
-use vug::{Error, Node, Region, Swap, Token};
+use vug::{Error, MaintainOptions, Node, PutIfAbsent, Region, Swap, Token};
 
 /// Keys of a round.
 const KEYS: u64 = 2;
 /// Keys that each process overwrites between the operations.
 const BALLAST: u64 = 12;
+
+fn spread(value: u64) -> u64 {
+    let mixed = (value ^ (value >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 32)) >> 12
+}
 
 fn now() -> u64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has this clock");
@@ -102,7 +107,7 @@ impl Player {
         let key = name.as_bytes();
         self.written += 1;
         let value = self.place << 32 | self.written;
-        let choice = self.random(16);
+        let choice = self.random(20);
         let expected = seen.map_or(0, |(value, _)| value);
         let (operation, argument) = match choice {
             0..3 => ("put", value),
@@ -110,15 +115,29 @@ impl Player {
             5 => ("replace", value),
             6..8 if seen.is_some() => ("swap", value),
             8..11 => ("remove", 0),
+            11 | 12 if seen.is_some() => ("take", 0),
+            // Of a number that no other two sums have, so that no value comes twice.
+            13..16 if number == 1 => ("add", spread(value)),
             _ => ("get", 0),
         };
         writeln!(self.said, "call {operation} {number} {argument} {expected} {}", now())
             .expect("a string");
         self.flush();
-        let bytes = encode(value, 8 + 8 * self.random(20) as usize);
+        // Those of key 1 are counters.
+        let words = if number == 1 { 1 } else { 1 + self.random(20) };
+        let bytes = encode(value, 8 * words as usize);
         let begin = now();
         let result = match (operation, *seen) {
             ("put", _) => region.put(key, &bytes).map(|_| 1),
+            ("create", _) if value.is_multiple_of(2) => {
+                let made = region.put_if_absent(key, &bytes);
+                made.map(|made| u64::from(matches!(made, PutIfAbsent::Created(_))))
+            }
+            ("take", Some((_, token))) => {
+                let taken = region.remove_if(key, token);
+                taken.map(|swap| u64::from(matches!(swap, Swap::Swapped(_))))
+            }
+            ("add", _) => region.increment(key, argument as i64).map(|sum| sum as u64),
             ("create", _) => match region.create(key, &bytes) {
                 Err(Error::EntryExists { .. }) => Ok(0),
                 other => other.map(|_| 1),
@@ -158,6 +177,9 @@ impl Player {
             Err(error) => panic!("noise: {error}"),
         };
         let ballast = format!("ballast-{}-{}", self.place % 8, n % BALLAST);
+        if n.is_multiple_of(64) {
+            region.maintain(&MaintainOptions::default()).expect("maintain");
+        }
         quiet(region.put(ballast.as_bytes(), &encode(n, 8 + n as usize % 2000)));
         quiet(region.put(format!("crowd-{}", n % 9000).as_bytes(), b"12345678"));
     }

@@ -3,7 +3,10 @@
 use super::oracle::{Report, encode};
 use std::ops::ControlFlow;
 use std::path::Path;
-use vug::{Error, Kind, Node, Outcome, PutIfAbsent, Region, Swap, Token};
+use std::time::{Duration, Instant};
+use vug::{
+    Error, Kind, MaintainOptions, Node, Outcome, PutIfAbsent, Region, Swap, Token, WriteOptions,
+};
 
 /// Keys that it alone writes, in each region.
 const OWN: u64 = 16;
@@ -11,6 +14,8 @@ const OWN: u64 = 16;
 const SHARED: u64 = 8;
 /// Operations of a life that nobody ends.
 const LIFE: u64 = 400;
+/// A region whose entries go by themselves begins with this; nothing can be said of them.
+pub(super) const MORTAL: &str = "mortal";
 
 /// Works in the place `slot`; `first` is above all tags that the place has used.
 pub(super) fn run(home: &Path, slot: &str, first: u64) {
@@ -26,8 +31,8 @@ pub(super) fn run(home: &Path, slot: &str, first: u64) {
     for tag in first..first + LIFE {
         let region = &regions[labourer.below(regions.len() as u64) as usize];
         match labourer.below(16) {
-            0..7 => labourer.write_own(region, tag),
-            7..10 => labourer.write_shared(region, tag),
+            0..7 if !region.name().starts_with(MORTAL) => labourer.write_own(region, tag),
+            0..10 => labourer.write_shared(region, tag),
             10 => labourer.crowd(region),
             11..14 => labourer.read(region),
             14 => drop(events.poll().expect("poll")),
@@ -67,7 +72,12 @@ impl Labourer<'_> {
 
     fn len(&mut self) -> usize {
         let small = 8 + self.below(300) as usize;
-        if self.below(24) == 0 { small * 60 } else { small }
+        match self.below(48) {
+            0 => small * 60,
+            // Several segments.
+            1 => 70_000 + small * 500,
+            _ => small,
+        }
     }
 
     /// A write to a key of its own: what it says of it must hold whenever it dies.
@@ -129,8 +139,15 @@ impl Labourer<'_> {
         let key = key.as_bytes();
         let value = encode(tag, self.len());
         let token = |region: &Region| -> Option<Token> { region.token(key).expect("token") };
-        match self.below(10) {
+        match self.below(12) {
             0..4 => drop(unless_full(region.put(key, &value))),
+            10 => {
+                let ttl = WriteOptions::ttl(Duration::from_micros(self.below(20_000) + 1));
+                unless_full(region.put_with(b"short-lived", &value, &ttl));
+            }
+            11 => {
+                unless_full(region.update(key, |old| old.map(|_| value.clone())));
+            }
             4 | 5 => drop(unless_full(region.remove(key))),
             6 => drop(
                 token(region).map(|seen| unless_full(region.compare_and_swap(key, seen, &value))),
@@ -160,10 +177,27 @@ impl Labourer<'_> {
         for value in guard.as_deref().into_iter().chain(owned.as_deref()) {
             super::oracle::decode(value);
         }
+        let keys: Vec<String> = (0..SHARED).map(|n| format!("shared-{n}")).collect();
+        let each = |_, entry: Option<vug::EntryView<'_>>| {
+            if let Some(entry) = entry {
+                super::oracle::decode(entry.value);
+            }
+        };
+        region.get_many(&keys, each).expect("get_many");
     }
 
     fn rare(&mut self, node: &Node, region: &Region) {
-        match self.below(6) {
+        match self.below(10) {
+            6 | 7 => {
+                let mut options = MaintainOptions::default();
+                options.compact = self.below(2) == 0;
+                region.maintain(&options).expect("maintain");
+            }
+            8 => drop(unless_full(region.sweep(1000))),
+            9 => {
+                let soon = Instant::now() + Duration::from_micros(self.below(300));
+                region.wait_for_change(b"shared-1", None, Some(soon)).expect("wait");
+            }
             0 => drop(region.recover().expect("recover")),
             1 => {
                 let mut left = 50;
