@@ -133,6 +133,9 @@ pub(crate) struct Put {
     /// Take the value from a file
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// The entry expires after that time, such as 500ms, 10s, 2m, 1h [default: as the region says]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) ttl: Option<Duration>,
     #[command(flatten)]
     pub(crate) ack: Acknowledge,
 }
@@ -171,6 +174,18 @@ pub(crate) struct Create {
     /// Size of one log segment [default: chosen from --max-bytes]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) segment_bytes: Option<u64>,
+    /// Entries expire that long after they were written, such as 500ms, 10s, 2m, 1h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// What becomes of them: destroy, invalidate, local-destroy, local-invalidate
+    #[arg(long, value_name = "ACTION", default_value = "destroy")]
+    pub(crate) ttl_action: vug::ExpiryAction,
+    /// Entries expire when they were neither read nor written for that long
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) idle: Option<Duration>,
+    /// What becomes of them: destroy, invalidate, local-destroy, local-invalidate
+    #[arg(long, value_name = "ACTION", default_value = "destroy")]
+    pub(crate) idle_action: vug::ExpiryAction,
     /// Apply changes in the order of their arrival instead of by version
     #[arg(long)]
     pub(crate) no_concurrency_checks: bool,

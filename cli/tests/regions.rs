@@ -222,3 +222,21 @@ fn tables_of_entries() {
         )
     );
 }
+
+#[test]
+fn entries_expire() {
+    let home = Home::new();
+    home.vug(["create", "r", "--ttl", "1h", "--idle", "2m", "--idle-action", "invalidate"]).ok();
+    let stat: Value = serde_json::from_str(&home.vug(["stat", "r", "--format=json"]).ok()).unwrap();
+    assert_eq!(stat["entry_ttl"], "3600s destroy");
+    assert_eq!(stat["entry_idle"], "120s invalidate");
+    home.vug(["put", "r", "stays", "v"]).ok();
+    home.vug(["put", "r", "goes", "v", "--ttl", "1ms"]).ok();
+    // The clock goes on by itself: sooner or later the entry is gone.
+    while home.vug(["get", "r", "goes"]).code == 0 {}
+    assert_eq!(home.vug(["get", "r", "stays"]).ok(), "v");
+    let (error, _) = home.vug(["put", "r", "k", "v", "--ttl", "0s"]).failed(1);
+    assert!(error.contains("zero"), "{error}");
+    let (error, help) = home.vug(["create", "z", "--ttl", "0s"]).failed(2);
+    assert!(error.contains("entry_ttl") && help.contains("longer"), "{error} {help}");
+}

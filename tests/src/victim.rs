@@ -5,6 +5,7 @@
 //! may have taken place or not, but not halfway: see [`Oracle`].
 
 mod contend;
+mod expire;
 pub mod grow;
 mod history;
 mod labour;
@@ -13,6 +14,7 @@ mod oracle;
 mod script;
 mod workload;
 
+pub use expire::BUDGET;
 pub use grow::GROWN;
 pub use history::{History, KEYS};
 pub use mixed::{Mixed, capacity};

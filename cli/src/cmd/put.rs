@@ -17,7 +17,8 @@ pub(super) fn run(context: &Context, args: Put) -> Result<(), Failure> {
     let node = context.node()?;
     let region = context.region(&node, &args.region)?;
     let value = value(args.value, args.file.as_deref())?;
-    let options = WriteOptions::ack_within(args.ack.ack_within);
+    let mut options = WriteOptions::ack_within(args.ack.ack_within);
+    options.ttl = args.ttl;
     let outcome = region.put_with(&key, &value, &options)?;
     // Success needs no words; who wants the version asks for a format.
     let Some(format) = context.format else {

@@ -2,6 +2,7 @@
 
 use vug::{Node, Region, RegionState};
 
+use super::create::expiry;
 use super::{Context, stdout};
 use crate::args::Stat;
 use crate::failure::Failure;
@@ -51,6 +52,8 @@ fn of_region(region: &Region) -> Result<Sheet, Failure> {
         ("data_policy", Cell::text(attributes.data_policy)),
         ("scope", Cell::text(attributes.scope)),
         ("concurrency_checks", Cell::Flag(attributes.concurrency_checks)),
+        ("entry_ttl", expiry(attributes.entry_ttl)),
+        ("entry_idle", expiry(attributes.entry_idle)),
         ("state", Cell::text(state_name(figures.state))),
         ("entries", Cell::Count(region.len()?)),
         ("max_bytes", Cell::Bytes(attributes.max_bytes)),
@@ -68,6 +71,7 @@ fn of_region(region: &Region) -> Result<Sheet, Failure> {
         ("hits", Cell::Count(figures.hits)),
         ("puts", Cell::Count(figures.puts)),
         ("destroys", Cell::Count(figures.destroys)),
+        ("expired", Cell::Count(figures.expired)),
         ("recoveries", Cell::Count(figures.recoveries)),
         ("segments_cleaned", Cell::Count(figures.segments_cleaned)),
         ("records_moved", Cell::Count(figures.records_moved)),

@@ -1,6 +1,7 @@
 //! What the victim binary does, and how tests start it.
 
 use super::contend;
+use super::expire;
 use super::grow;
 use super::history;
 use super::labour;
@@ -206,6 +207,8 @@ pub fn main(arguments: &[String]) {
         ("recover", []) => {
             Node::open(home).expect("open").recover().expect("recover");
         }
+        ("sweep", []) => expire::sweeper(home),
+        ("mortal", [first]) => expire::mortal(home, first.parse().expect("a number")),
         ("survive", [name]) => survive(home, name),
         ("churn", [slot, start]) => churn(home, slot, start.parse().expect("a number")),
         ("contend", [place, role @ ..]) => {
