@@ -71,3 +71,41 @@ fn many_keys_are_read_in_order_with_gaps_where_there_is_none() {
     assert!(matches!(error, Error::InvalidKey { len: 0 }));
     assert!(region.pins().is_empty());
 }
+
+/// Whole run of this test again, in a mount namespace of its own with a file system that gives huge
+/// pages.
+#[test]
+fn huge_pages_are_used_where_the_file_system_gives_them() {
+    const HOME: &str = "VUG_TEST_HUGE_HOME";
+    if let Some(home) = std::env::var_os(HOME) {
+        let node = Node::open(home).expect("open");
+        let region = node.region("r").max_bytes(64 << 20).create().expect("create");
+        for n in 0..20_000_u32 {
+            region.put(&n.to_le_bytes(), &[7; 1000]).expect("put");
+        }
+        for n in 0..20_000_u32 {
+            assert_eq!(*region.get(&n.to_le_bytes()).expect("get").expect("there"), [7; 1000]);
+        }
+        let huge = region.huge_page_bytes().expect("smaps has the line");
+        println!("{huge} of {} bytes", region.statistics().backed_bytes);
+        assert!(huge > 8 << 20, "{huge}");
+        return;
+    }
+    let home = home();
+    let script = "mount -t tmpfs -o huge=always,size=256m vug-test \"$0\" && \
+                  exec \"$1\" --exact huge_pages_are_used_where_the_file_system_gives_them";
+    let program = std::env::current_exe().expect("this test");
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["-m", "sh", "-c", script]).arg(home.path()).arg(program);
+    let output = unshare.env(HOME, home.path()).output();
+    let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    let able = setting.is_ok_and(|setting| !setting.contains("[deny]"));
+    match output {
+        Ok(output) if able && !String::from_utf8_lossy(&output.stderr).contains("permitted") => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{text}\n{errors}");
+        }
+        _ => println!("skipped: needs root, unshare(1), and huge pages for tmpfs not denied"),
+    }
+}

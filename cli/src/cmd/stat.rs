@@ -58,6 +58,7 @@ fn of_region(region: &Region) -> Result<Sheet, Failure> {
         ("entries", Cell::Count(region.len()?)),
         ("max_bytes", Cell::Bytes(attributes.max_bytes)),
         ("backed_bytes", Cell::Bytes(figures.backed_bytes)),
+        ("huge_page_bytes", region.huge_page_bytes().map_or(Cell::Empty, Cell::Bytes)),
         ("live_bytes", Cell::Bytes(figures.live_bytes)),
         ("dead_bytes", Cell::Bytes(figures.dead_bytes)),
         ("segment_bytes", Cell::Bytes(figures.segment_bytes)),

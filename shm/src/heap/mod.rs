@@ -99,6 +99,11 @@ impl Log {
         &self.geometry
     }
 
+    /// Bytes of the file that this process sees through huge pages.
+    pub(crate) fn huge_bytes(&self) -> Option<u64> {
+        self.mapping.huge_bytes()
+    }
+
     pub(crate) fn words(&self) -> &RegionWords {
         &self.words[0]
     }

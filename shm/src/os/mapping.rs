@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::error::{Error, Result};
 
@@ -37,7 +37,24 @@ impl Mapping {
             .no_reserve_swap()
             .map_raw(file)
             .map_err(|source| Error::Io { op: "map", path: path.into(), source })?;
+        // A wish: a file system that gives no huge pages, or a kernel without them, refuses.
+        let _ = map.advise(Advice::HugePage);
         Ok(Arc::new(Self { map }))
+    }
+
+    /// Bytes of the mapping that this process sees through huge pages now; `None` if the kernel
+    /// does not tell.
+    pub(crate) fn huge_bytes(&self) -> Option<u64> {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let start = format!("{:x}-", self.map.as_ptr().addr());
+        let mut lines = smaps.lines().skip_while(|line| !line.starts_with(&start)).skip(1);
+        // Of a file in memory the kernel counts them as shmem.
+        let line = lines
+            .by_ref()
+            .take_while(|line| line.split(' ').next().is_some_and(|name| name.ends_with(':')))
+            .find_map(|line| line.strip_prefix("ShmemPmdMapped:"))?;
+        let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kib << 10)
     }
 
     /// Length of the mapping in bytes.

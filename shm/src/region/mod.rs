@@ -399,6 +399,13 @@ impl Region {
         Statistics::collect(&self.mapped)
     }
 
+    /// Bytes of the region that this process reaches through huge pages at the moment, which spares
+    /// it address translations: `docs/read-path.md` says how to get them. `None` if the kernel
+    /// does not tell. Reads `/proc/self/smaps`: not for every second.
+    pub fn huge_page_bytes(&self) -> Option<u64> {
+        self.mapped.log.huge_bytes()
+    }
+
     /// What keeps segments of the region from being reused at the moment: pins of owned guards, and
     /// guards. A stopped process, or one that forgets a guard, shows up here.
     pub fn pins(&self) -> Vec<Pin> {
