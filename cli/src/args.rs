@@ -186,6 +186,9 @@ pub(crate) struct Create {
     /// What becomes of them: destroy, invalidate, local-destroy, local-invalidate
     #[arg(long, value_name = "ACTION", default_value = "destroy")]
     pub(crate) idle_action: vug::ExpiryAction,
+    /// Bytes at whose multiples values begin: a power of two, 8 to 4096
+    #[arg(long, value_name = "SIZE", default_value = "8", value_parser = parse_size)]
+    pub(crate) alignment: u64,
     /// Apply changes in the order of their arrival instead of by version
     #[arg(long)]
     pub(crate) no_concurrency_checks: bool,

@@ -205,6 +205,31 @@ fn many_runs_leave_nothing_behind() {
     assert_clean(&region);
 }
 
+/// Small entries live in every segment: there is room, but nowhere side by side.
+#[test]
+fn a_window_is_made_where_little_lives() {
+    let home = home();
+    let region = region(&home, 8 << 20);
+    let mut count = 0_u32;
+    while region.put(&count.to_le_bytes(), &value(u64::from(count), 1000)).is_ok() {
+        count += 1;
+    }
+    for n in (0..count).filter(|n| n % 20 != 0) {
+        region.destroy(&n.to_le_bytes()).expect("destroy");
+    }
+    for round in 0..20 {
+        let bytes = value(round, 20 * SEGMENT);
+        region.put(b"large", &bytes).expect("put");
+        assert!(*region.get(b"large").expect("get").expect("there") == bytes);
+        region.destroy(b"large").expect("destroy");
+    }
+    for n in (0..count).step_by(20) {
+        let found = region.get(&n.to_le_bytes()).expect("get").expect("there");
+        assert!(*found == value(u64::from(n), 1000));
+    }
+    assert_clean(&region);
+}
+
 #[test]
 fn values_lie_where_they_are_asked_to() {
     let home = home();

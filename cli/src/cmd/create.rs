@@ -16,6 +16,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), Failure> {
     attributes.segment_bytes = args.segment_bytes.unwrap_or(0);
     attributes.entry_ttl = args.ttl.map(|after| Expiry { after, action: args.ttl_action });
     attributes.entry_idle = args.idle.map(|after| Expiry { after, action: args.idle_action });
+    attributes.alignment = args.alignment;
     let node = Node::open(&context.home)?;
     let region = node.region(&args.region).attributes(attributes).create()?;
     let Some(format) = context.format else {
@@ -32,6 +33,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), Failure> {
         ("segment_bytes", Cell::Bytes(made.segment_bytes)),
         ("entry_ttl", expiry(made.entry_ttl)),
         ("entry_idle", expiry(made.entry_idle)),
+        ("alignment", Cell::Bytes(made.alignment)),
     ]);
     sheet.write_record(&mut stdout(), format)
 }

@@ -106,6 +106,11 @@ pub(crate) trait Author {
     fn reclaim(&self, all: bool) -> Result<bool>;
     /// Makes dead segments and frees them; true if there may be free ones now.
     fn make_room(&self) -> Result<bool>;
+    /// Copies what lives in a segment elsewhere and frees it; true if that was done. Only while
+    /// the author has appended nothing.
+    fn vacate(&self, _segment: u32) -> Result<bool> {
+        Ok(false)
+    }
     /// Whether it may take from the reserve: a full region must still take destroys.
     fn may_use_reserve(&self) -> bool;
 }

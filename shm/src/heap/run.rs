@@ -48,7 +48,7 @@ pub(crate) fn append(
     let Ok(count) = u32::try_from(content.bytes().div_ceil(log.segment_bytes())) else {
         return Ok(None);
     };
-    let Some(head) = claim_window(log, author, count)? else {
+    let Some(head) = claim_or_make_window(log, author, count)? else {
         return Ok(None);
     };
     let word = log.state(head);
@@ -76,6 +76,59 @@ pub(crate) fn append(
     log.transition(head, word, word.becomes(SegmentState::Sealed, 0));
     crash::point("run.sealed");
     Ok(Some(location))
+}
+
+/// Attempts to empty a window before it is said that there is none.
+const COMPACTIONS: u32 = 4;
+
+/// A window, if need be one that is emptied for it: that in which the least lives. Whoever cleans
+/// one segment by segment may find that others, or its own copies, have filled another one
+/// meanwhile; so it tries a few times, each time with more to spare.
+fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
+    let mut found = claim_window(log, author, count);
+    for round in 1..=COMPACTIONS {
+        if !matches!(found, Ok(None) | Err(Error::FileSystemFull { .. })) {
+            break;
+        }
+        let wide = count.saturating_add(round * (1 + count / 8));
+        let window = cheapest(log, wide).map(|first| (first, wide));
+        let Some((first, width)) = window.or_else(|| Some((cheapest(log, count)?, count))) else {
+            break;
+        };
+        let mut vacated = false;
+        for segment in (first..first + width).rev().filter(|&segment| !is_free(log, segment)) {
+            vacated |= author.vacate(segment)?;
+        }
+        if !vacated {
+            break;
+        }
+        found = claim_window(log, author, count);
+    }
+    found
+}
+
+/// The window in which the least lives, of those that hold nothing but records of full segments;
+/// the highest of several.
+fn cheapest(log: &Log, count: u32) -> Option<u32> {
+    let costs: Vec<Option<u64>> = (0..log.segments()).map(|segment| cost(log, segment)).collect();
+    let windows = costs.windows(count as usize).enumerate().rev();
+    let priced = windows.filter_map(|(first, window)| {
+        Some((window.iter().copied().sum::<Option<u64>>()?, first as u32))
+    });
+    priced.min_by_key(|&(cost, _)| cost).map(|(_, first)| first)
+}
+
+/// Bytes to copy before a segment is free; `None` if it cannot be emptied by that.
+fn cost(log: &Log, segment: u32) -> Option<u64> {
+    let word = log.state(segment);
+    match word.state()? {
+        SegmentState::Free | SegmentState::Unbacked => Some(0),
+        SegmentState::Sealed if log.run(segment, word).is_none() => {
+            let dead = log.header(segment)?.dead.load(Acquire);
+            Some((log.committed(segment) as u64).saturating_sub(dead))
+        }
+        _ => None,
+    }
 }
 
 /// Makes one run of a window that is active in the caller's name.

@@ -63,6 +63,17 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
 }
 
 impl Victim {
+    /// A certain segment, if it can be cleaned.
+    pub(crate) fn at(log: &Log, segment: u32) -> Option<Self> {
+        let word = log.state(segment);
+        is_candidate(log, segment, word).then_some(Self {
+            segment,
+            word,
+            claimed: false,
+            score: 0.,
+        })
+    }
+
     fn is_better_than(&self, other: &Self) -> bool {
         (other.claimed, self.score) > (self.claimed, other.score)
     }

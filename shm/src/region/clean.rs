@@ -124,6 +124,25 @@ impl Mapped {
     /// Cleans until `goal` is reached or nothing is left to gain. The calling thread has no record
     /// of its own that is not finished; its first hazard and the rest of its intent stay.
     pub(crate) fn clean(&self, context: &Context, goal: Goal) -> Result<Cleaned> {
+        self.as_cleaner(context, |cleaner, done| cleaner.run(goal, done))
+    }
+
+    /// Empties one segment so that a window may contain it. False: it cannot be emptied now.
+    pub(crate) fn vacate(&self, context: &Context, segment: u32) -> Result<bool> {
+        let Some(victim) = Victim::at(&self.log, segment) else {
+            return Ok(false);
+        };
+        let work = |cleaner: &Cleaner<'_>, done: &mut Cleaned| {
+            cleaner.clean_segment(victim, done).map(|_| ())
+        };
+        Ok(self.as_cleaner(context, work)?.freed > 0)
+    }
+
+    fn as_cleaner(
+        &self,
+        context: &Context,
+        work: impl FnOnce(&Cleaner<'_>, &mut Cleaned) -> Result<()>,
+    ) -> Result<Cleaned> {
         let thread = self.descriptor(context);
         let announce = thread.intent.announce.load(Relaxed);
         thread.intent.slot.store(0, Release);
@@ -131,7 +150,7 @@ impl Mapped {
         let pin = self.pin_table(thread);
         let cleaner = Cleaner { region: self, thread, context, log2: pin.log2 };
         let mut done = Cleaned::default();
-        let result = cleaner.run(goal, &mut done);
+        let result = work(&cleaner, &mut done);
         self.appender.release_cold(&self.log);
         thread.intent.record.store(0, Release);
         thread.intent.announce.store(announce, Release);

@@ -170,6 +170,10 @@ impl Author for Writer<'_> {
         self.region.clean_for_write(self.context)
     }
 
+    fn vacate(&self, segment: u32) -> Result<bool> {
+        self.region.vacate(self.context, segment)
+    }
+
     fn may_use_reserve(&self) -> bool {
         // Destroys of local regions can do without a record.
         self.change.kind == Kind::Tombstone && self.region.is_distributed()
