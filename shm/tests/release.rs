@@ -148,3 +148,23 @@ fn memory_comes_and_goes_under_writers() {
     region.release_memory().expect("release");
     assert_clean(&region);
 }
+
+/// The size that is given is a bound: a region takes what it holds.
+#[test]
+fn a_region_of_64_gib_costs_what_it_holds() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("vast").max_bytes(64 << 30).create().expect("create");
+    let fresh = taken(&region);
+    println!("a fresh region of 64 GiB takes {fresh} bytes");
+    assert!(fresh < 32 << 20, "{fresh}");
+    for n in 0..100_u32 {
+        region.put(&n.to_le_bytes(), &[7; 100_000]).expect("put");
+    }
+    assert!(taken(&region) < fresh + (12 << 20), "{}", taken(&region));
+    for n in 0..100_u32 {
+        region.destroy(&n.to_le_bytes()).expect("destroy");
+    }
+    assert!(region.release_memory().expect("release") >= 9 << 20);
+    assert!(taken(&region) <= fresh + (1 << 20));
+}
