@@ -1,8 +1,9 @@
-//! A writer is killed after its n-th instruction, for every n until its put returns.
+//! A process is killed after its n-th instruction, for every n until its operation returns.
 //!
-//! The parent traces the writer and lets it execute single instructions between two stops that
-//! the writer makes itself. `VUG_STEP_STRIDE` = every how many instructions (default 5; the kill
-//! campaign sets 1).
+//! The parent traces the process and lets it execute single instructions between two stops that
+//! the process makes itself. `VUG_STEP_STRIDE` = every how many instructions of a put (default 5;
+//! the kill campaign sets 1). Operations that are longer are killed at fewer instructions, spread
+//! evenly over them: `VUG_STEP_KILLS` = how many of each (default 40).
 
 #![cfg(target_arch = "x86_64")]
 
@@ -11,7 +12,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::process::{Child, Stdio};
-use vug::{Node, Region};
+use std::time::Duration;
+use vug::{Node, Region, WriteOptions};
 use vug_tests::victim::{LOCAL, Nursery, decode, encode};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
@@ -20,8 +22,8 @@ const TOO_MANY: usize = 1_000_000;
 
 /// Goes `steps` instructions beyond the first stop and kills. Returns whether the put was still
 /// running.
-fn kill_after(nursery: &Nursery, steps: usize, tag: u64) -> bool {
-    let mut command = nursery.command("step", &[&tag.to_string()]);
+fn kill_after(nursery: &Nursery, kind: &str, steps: usize, tag: u64) -> bool {
+    let mut command = nursery.command("step", &[kind, &tag.to_string()]);
     let mut child = command.stdout(Stdio::null()).spawn().expect("the victim starts");
     let pid = Pid::from_raw(child.id() as i32);
     wait_for_stop(pid, Signal::SIGSTOP);
@@ -91,7 +93,7 @@ fn campaign(name: &str, present: bool) {
         if let Some(before) = before {
             region.put(b"stepped", &encode(before, 64)).expect("put");
         }
-        let running = kill_after(&nursery, steps, tag);
+        let running = kill_after(&nursery, "put", steps, tag);
         let took_place = look(&node, &region, before, tag);
         if !running {
             assert!(took_place, "the put had returned");
@@ -103,6 +105,87 @@ fn campaign(name: &str, present: bool) {
         done += usize::from(took_place);
     }
     panic!("the put does not return");
+}
+
+/// Instructions between the two stops.
+fn length(nursery: &Nursery, kind: &str) -> usize {
+    let mut command = nursery.command("step", &[kind, "0"]);
+    let mut child = command.stdout(Stdio::null()).spawn().expect("the victim starts");
+    let pid = Pid::from_raw(child.id() as i32);
+    wait_for_stop(pid, Signal::SIGSTOP);
+    let mut steps = 0;
+    while step(pid, 1) {
+        steps += 1;
+        assert!(steps < 20 * TOO_MANY, "the operation does not return");
+    }
+    kill(&mut child);
+    steps
+}
+
+/// What must be there for the operation `kind`, and for others that it may meet.
+fn prepare(region: &Region, kind: &str) {
+    let absent = ["create", "large"].contains(&kind);
+    region.remove(b"stepped").expect("remove");
+    if !absent {
+        region.put(b"stepped", &encode(1, 64)).expect("put");
+    }
+    let soon = WriteOptions::ttl(Duration::from_micros(1));
+    for n in 0..20_u64 {
+        let key = format!("neighbour-{n}");
+        region.put(key.as_bytes(), &encode(n, 3000)).expect("put");
+        if kind == "sweep" {
+            let key = format!("gone-{n}");
+            region.put_with(key.as_bytes(), &encode(n, 50), &soon).expect("put");
+        }
+    }
+    for n in (0..20_u64).filter(|n| !n.is_multiple_of(5)) {
+        region.remove(format!("neighbour-{n}").as_bytes()).expect("remove");
+    }
+}
+
+/// Kills at instructions all over one kind of operation. `after`: what the key may hold then
+/// beside what it held before.
+fn spread(kind: &str, after: impl Fn(u64) -> Option<u64>) {
+    let kills = std::env::var("VUG_STEP_KILLS").map_or(40, |text| text.parse().expect("a number"));
+    let nursery = Nursery::new(VICTIM);
+    let node = nursery.node();
+    let region = node.region(LOCAL).open().expect("open");
+    prepare(&region, kind);
+    let whole = length(&nursery, kind);
+    node.recover().expect("recover");
+    for n in 0..kills {
+        let tag = n as u64 + 2;
+        prepare(&region, kind);
+        let before = region.get(b"stepped").expect("get").as_deref().map(decode);
+        kill_after(&nursery, kind, whole * n / kills + n % 7, tag);
+        node.recover().expect("recover");
+        let found = region.get(b"stepped").expect("get").as_deref().map(decode);
+        assert!(found == before || found == after(tag), "{kind}: {found:?}");
+        for n in (0..20_u64).step_by(5) {
+            let neighbour = region.get(format!("neighbour-{n}").as_bytes()).expect("get");
+            assert_eq!(neighbour.as_deref().map(decode), Some(n), "{kind}");
+        }
+        let counters = region.statistics();
+        assert!(counters.threads <= 1 && counters.pins == 0, "{kind}: {counters:#?}");
+        vug_tests::assert_clean(region.path());
+    }
+    println!("{kind}: {whole} instructions, {kills} kill points");
+}
+
+#[test]
+fn every_kind_of_write_dies_anywhere() {
+    for kind in ["create", "swap", "replace", "mortal", "large"] {
+        spread(kind, Some);
+    }
+    spread("remove", |_| None);
+    spread("increment", |_| Some(1));
+}
+
+#[test]
+fn reads_and_upkeep_die_anywhere() {
+    for kind in ["get", "sweep", "clean", "recover", "leave"] {
+        spread(kind, |_| Some(1));
+    }
 }
 
 #[test]

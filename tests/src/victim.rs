@@ -12,6 +12,8 @@ mod labour;
 mod mixed;
 mod oracle;
 mod script;
+#[cfg(target_arch = "x86_64")]
+mod steps;
 mod workload;
 
 pub use expire::BUDGET;

@@ -108,7 +108,7 @@ pub(super) fn read(
 /// Each continuation has a head that counts it, and each head all of its continuations.
 fn runs(segments: &mut [Segment], words: &[RunWord], found: &mut Findings) {
     for head in 0..segments.len() {
-        let Segment { run: Some(count), generation, state, .. } = segments[head] else {
+        let Segment { run: Some(count), generation, state, committed, .. } = segments[head] else {
             continue;
         };
         for steps in 1..count {
@@ -116,7 +116,8 @@ fn runs(segments: &mut [Segment], words: &[RunWord], found: &mut Findings) {
             let named = words[number] == RunWord::continuation(steps, generation);
             segments[number].in_run = named && segments[number].state == Some(SegmentState::Run);
             // While it is written its segments join one by one, and they leave it before the head.
-            let whole = state == Some(SegmentState::Sealed);
+            // Sealed without a record: who made it died before all had joined.
+            let whole = state == Some(SegmentState::Sealed) && committed > 0;
             if whole && !segments[number].in_run {
                 let what = format_args!("is not part of the run of segment {head}");
                 found.problem(format_args!("segment {number}"), what);

@@ -107,7 +107,8 @@ impl BridgeSeat {
         self.epoch
     }
 
-    /// Announces sleep; a forked child, which has no seat, announces nothing. Look at every feed once more after it, then poll the bell.
+    /// Announces sleep; a forked child, which has no seat, announces nothing. Look at every feed
+    /// once more after it, then poll the bell.
     pub(crate) fn arm(&self) {
         if self.members.is_forked_child() {
             return;

@@ -231,7 +231,7 @@ pub fn main(arguments: &[String]) {
         ("history", [start]) => history::record(home, start.parse().expect("a number")),
         ("overwrite", [count]) => overwrite(home, count.parse().expect("a number")),
         #[cfg(target_arch = "x86_64")]
-        ("step", [tag]) => step(home, tag.parse().expect("a tag")),
+        ("step", [kind, tag]) => super::steps::run(home, kind, tag.parse().expect("a tag")),
         _ => panic!("unknown mode {mode} {rest:?}"),
     }
 }
@@ -323,21 +323,4 @@ fn overwrite(home: &Path, count: u64) {
         let key = format!("flood-{}", n % 10);
         region.put(key.as_bytes(), &encode(n, 1000)).expect("put");
     }
-}
-
-/// One put between two stops, for a parent that traces it.
-#[cfg(target_arch = "x86_64")]
-fn step(home: &Path, tag: u64) {
-    use nix::sys::signal::{Signal, raise};
-    let node = Node::open(home).expect("open");
-    let region = node.region(LOCAL).open().expect("open");
-    let _events = region.subscribe();
-    region.put(b"warm", &encode(tag, 64)).expect("put");
-    region.put(b"warm", &encode(tag, 64)).expect("put");
-    let value = encode(tag, 64);
-    nix::sys::ptrace::traceme().expect("a parent may trace");
-    raise(Signal::SIGSTOP).expect("raise");
-    let outcome = region.put(b"stepped", &value);
-    raise(Signal::SIGSTOP).expect("raise");
-    outcome.expect("put");
 }
