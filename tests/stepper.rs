@@ -3,7 +3,8 @@
 //! The parent traces the process and lets it execute single instructions between two stops that
 //! the process makes itself. `VUG_STEP_STRIDE` = every how many instructions of a put (default 5;
 //! the kill campaign sets 1). Operations that are longer are killed at fewer instructions, spread
-//! evenly over them: `VUG_STEP_KILLS` = how many of each (default 40).
+//! evenly over them: `VUG_STEP_KILLS` = how many of each (at most 40 by
+//! default).
 
 #![cfg(target_arch = "x86_64")]
 
@@ -19,6 +20,8 @@ use vug_tests::victim::{LOCAL, Nursery, decode, encode};
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 /// No put has more instructions; a stepper that gets there is broken.
 const TOO_MANY: usize = 1_000_000;
+/// Instructions of all kills of one kind of operation, if nobody asks for more.
+const STEPS: usize = 1_000_000;
 
 /// Goes `steps` instructions beyond the first stop and kills. Returns whether the put was still
 /// running.
@@ -146,13 +149,15 @@ fn prepare(region: &Region, kind: &str) {
 /// Kills at instructions all over one kind of operation. `after`: what the key may hold then
 /// beside what it held before.
 fn spread(kind: &str, after: impl Fn(u64) -> Option<u64>) {
-    let kills = std::env::var("VUG_STEP_KILLS").map_or(40, |text| text.parse().expect("a number"));
+    let wanted = std::env::var("VUG_STEP_KILLS").ok().map(|text| text.parse().expect("a number"));
     let nursery = Nursery::new(VICTIM);
     let node = nursery.node();
     let region = node.region(LOCAL).open().expect("open");
     prepare(&region, kind);
     let whole = length(&nursery, kind);
     node.recover().expect("recover");
+    // Each kill takes half of the instructions on average, and each of these two system calls.
+    let kills = wanted.unwrap_or_else(|| (STEPS / whole).clamp(3, 40));
     for n in 0..kills {
         let tag = n as u64 + 2;
         prepare(&region, kind);
