@@ -53,6 +53,7 @@ pub(crate) struct Violation<S> {
     /// How many states had been visited.
     pub(crate) states: usize,
     /// The state itself.
+    #[allow(dead_code, reason = "not every model looks at it")]
     pub(crate) state: S,
 }
 
