@@ -52,7 +52,7 @@ pub use layout::header::FORMAT_VERSION;
 #[doc(hidden)]
 pub use layout::render as format;
 pub use member::MemberInfo;
-pub use node::{Node, RegionBuilder};
+pub use node::{Node, ReadOnlyNode, RegionBuilder};
 pub use recover::Recovery;
 pub use region::atomic::PutIfAbsent;
 pub use region::attributes::{Attributes, DataPolicy, Scope};
@@ -63,6 +63,7 @@ pub use region::iter::{Entry, EntryView, Iter};
 pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::many::Values;
 pub use region::pins::Pin;
+pub use region::read_only::{ReadOnlyIter, ReadOnlyRegion};
 pub use region::statistics::{RegionState, Statistics};
 pub use region::sweep::Swept;
 pub use region::wait::Waited;

@@ -1,5 +1,7 @@
 //! Layer 5: the node, a home directory with its regions.
 
+mod read_only;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,6 +16,8 @@ use crate::region::expiry::Expiry;
 use crate::region::file::{self, EXTENSION};
 use crate::region::maintain::{MaintainOptions, Maintenance};
 use crate::region::mapped::Mapped;
+
+pub use read_only::ReadOnlyNode;
 
 /// One machine's cache: a home directory in memory that holds the region files. A process that
 /// opens it is a member of the node until it closes it, exits, or dies.
@@ -128,20 +132,7 @@ impl Node {
     /// # Errors
     /// `Io`.
     pub fn regions(&self) -> Result<Vec<String>> {
-        let home = self.home();
-        let io = |source| Error::Io { op: "read directory", path: home.into(), source };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(home).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            let is_region = path.extension().is_some_and(|extension| extension == EXTENSION);
-            if let (true, Some(stem)) = (is_region, path.file_stem().and_then(|s| s.to_str()))
-                && is_valid_name(stem)
-            {
-                names.push(stem.to_owned());
-            }
-        }
-        names.sort();
-        Ok(names)
+        region_names(self.home())
     }
 
     /// Removes the file of a region. Members that have it open keep using their copy, which
@@ -229,6 +220,22 @@ impl Node {
     fn open_regions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Weak<Mapped>>> {
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn region_names(home: &Path) -> Result<Vec<String>> {
+    let io = |source| Error::Io { op: "read directory", path: home.into(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(home).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let is_region = path.extension().is_some_and(|extension| extension == EXTENSION);
+        if let (true, Some(stem)) = (is_region, path.file_stem().and_then(|s| s.to_str()))
+            && is_valid_name(stem)
+        {
+            names.push(stem.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn is_valid_name(name: &str) -> bool {

@@ -25,6 +25,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/heap/append.rs",
     "shm/src/heap/mod.rs",
     "shm/src/heap/record.rs",
+    "shm/src/heap/record/copied.rs",
     "shm/src/heap/record/copy.rs",
     "shm/src/heap/words.rs",
     "shm/src/heap/run.rs",

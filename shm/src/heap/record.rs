@@ -13,6 +13,7 @@
 //! read-only processes copy them without protection and look afterwards. A live process that
 //! scribbles over the file is outside the guarantee.
 
+pub(crate) mod copied;
 pub(crate) mod copy;
 
 use core::ptr::NonNull;
@@ -42,6 +43,27 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// From the first three words of a header.
+    #[inline(always)]
+    fn decode([version, lengths, rest]: [u64; 3]) -> Self {
+        Self {
+            version,
+            hash: lengths as u32,
+            value_len: (lengths >> 32) as u32,
+            key_len: u32::from(rest as u16) + 1,
+            origin: (rest >> 16) as u16,
+            kind: (rest >> 32) as u8,
+            flags: (rest >> 40) as u8,
+        }
+    }
+
+    /// Where the parts of the record are.
+    #[inline(always)]
+    fn extent(&self, extension_bytes: u16, alignment: usize) -> Option<Extent> {
+        let extensions = usize::from(extension_bytes);
+        Extent::of(self.key_len as usize, self.value_len as usize, extensions, alignment)
+    }
+
     /// Reads the header at `start`; also returns the bytes of extensions.
     ///
     /// # Safety
@@ -60,16 +82,7 @@ impl Head {
         let extension_at = unsafe { start.add(EXTENSION_OFFSET) };
         // SAFETY: as for the lengths; 24 is 2-aligned.
         let extension_bytes = unsafe { extension_at.cast::<u16>().read() };
-        let head = Self {
-            version,
-            hash: lengths as u32,
-            value_len: (lengths >> 32) as u32,
-            key_len: u32::from(rest as u16) + 1,
-            origin: (rest >> 16) as u16,
-            kind: (rest >> 32) as u8,
-            flags: (rest >> 40) as u8,
-        };
-        (head, extension_bytes)
+        (Self::decode([version, lengths, rest]), extension_bytes)
     }
 }
 
@@ -148,19 +161,31 @@ impl<'m> Record<'m> {
         // SAFETY: a whole header, 8-aligned because offsets are multiples of 8; the caller protects
         // it.
         let (head, extension_bytes) = unsafe { Head::read(start) };
-        let extent = Extent::of(
-            head.key_len as usize,
-            head.value_len as usize,
-            usize::from(extension_bytes),
-            log.alignment(),
-        )
-        .filter(|extent| {
-            offset + extent.end <= segment_bytes || is_in_run(log, location, extent.end)
-        })
-        .ok_or_else(damaged)?;
+        let extent = head
+            .extent(extension_bytes, log.alignment())
+            .filter(|extent| {
+                offset + extent.end <= segment_bytes || is_in_run(log, location, extent.end)
+            })
+            .ok_or_else(damaged)?;
         // Longer records than 4 GiB are refused above; small, because guards carry them.
         let [key_at, value_at, end] = [extent.key, extent.value, extent.end].map(|at| at as u32);
         Ok(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
+    }
+
+    /// A record that was copied whole into private words. `None` if it is shorter than it says.
+    pub(crate) fn in_copy(copy: &'m [u64], alignment: usize) -> Option<Self> {
+        if copy.len() * 8 < RECORD_HEADER {
+            return None;
+        }
+        let start = NonNull::from(copy).cast::<u8>();
+        // SAFETY: a whole header in private words, which are 8-aligned.
+        let (head, extension_bytes) = unsafe { Head::read(start) };
+        let extent = head.extent(extension_bytes, alignment)?;
+        if extent.end > copy.len() * 8 {
+            return None;
+        }
+        let [key_at, value_at, end] = [extent.key, extent.value, extent.end].map(|at| at as u32);
+        Some(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
     }
 
     #[inline]

@@ -7,7 +7,6 @@
 //! Long copies go through `rep movsq`: by its definition a sequence of such word accesses, which
 //! the compiler neither sees nor splits, and the processor moves whole lines at a time.
 
-use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -57,38 +56,22 @@ unsafe fn store_word(to: NonNull<u64>, number: usize, word: u64) {
     unsafe { AtomicU64::from_ptr(place.as_ptr()) }.store(word, Relaxed);
 }
 
-/// Copies shared words out; what they held together is for the caller to find out. Initialises all
-/// of `to`.
+/// Copies shared words out; what they held together is for the caller to find out.
 ///
 /// # Safety
-/// `from` is 8-aligned, and `padded(to.len())` bytes from there are inside one mapping, which other
-/// processes may write in words only.
-#[cfg_attr(not(test), expect(dead_code, reason = "handles and read-only regions come next"))]
+/// `from` is 8-aligned, and as many words from there as `to` has are inside one mapping, which
+/// others may write in words only.
 #[inline]
-pub(crate) unsafe fn load(from: NonNull<u8>, to: &mut [MaybeUninit<u8>]) {
+pub(crate) unsafe fn load(from: NonNull<u8>, to: &mut [u64]) {
     let from = from.cast::<u64>();
-    let (words, rest) = to.as_chunks_mut::<8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    let read = if words.len() * 8 >= LONG {
+    if to.len() * 8 >= LONG {
         // SAFETY: whole words inside the caller's range; the target is a slice of as many.
-        unsafe { move_words(words.as_mut_ptr().cast(), from.as_ptr(), words.len()) };
-        words.len()
-    } else {
-        0
-    };
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let read = 0;
-    let count = words.len();
-    for (number, word) in words.iter_mut().enumerate().skip(read) {
-        // SAFETY: whole words inside the caller's range.
-        *word = unsafe { load_word(from, number) }.to_ne_bytes().map(MaybeUninit::new);
+        return unsafe { move_words(to.as_mut_ptr(), from.as_ptr(), to.len()) };
     }
-    if !rest.is_empty() {
-        // SAFETY: the last, padded word of the range.
-        let last = unsafe { load_word(from, count) }.to_ne_bytes();
-        for (to, byte) in rest.iter_mut().zip(last) {
-            to.write(byte);
-        }
+    for (number, word) in to.iter_mut().enumerate() {
+        // SAFETY: whole words inside the caller's range.
+        *word = unsafe { load_word(from, number) };
     }
 }
 
@@ -135,12 +118,10 @@ mod tests {
             let place = NonNull::from(shared.as_mut_slice()).cast::<u8>();
             // SAFETY: the vector is longer than any of the lengths.
             unsafe { store(place, &bytes) };
-            let mut copy = vec![MaybeUninit::new(0xaa); len];
+            let mut copy = vec![0; padded(len) / 8];
             // SAFETY: as above.
             unsafe { load(place, &mut copy) };
-            // SAFETY: `load` initialised all of it.
-            let copy: Vec<u8> = copy.iter().map(|byte| unsafe { byte.assume_init() }).collect();
-            assert_eq!(copy, bytes);
+            assert_eq!(copy, shared[..copy.len()]);
             let all: Vec<u8> = shared.iter().flat_map(|word| word.to_ne_bytes()).collect();
             assert_eq!(all[..len], bytes);
             assert!(all[len..padded(len)].iter().all(|&byte| byte == 0));

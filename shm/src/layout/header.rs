@@ -124,14 +124,19 @@ impl FileHeader {
         path: &Path,
         boot: u128,
     ) -> Result<(Self, Arc<Mapping>)> {
+        let header = Self::read(file, magic, path, boot)?;
+        let map = Mapping::map(file, header.file_len, path)?;
+        Ok((header, map))
+    }
+
+    /// Reads and checks the header of an open file.
+    pub(crate) fn read(file: &File, magic: [u8; 8], path: &Path, boot: u128) -> Result<Self> {
         let io = |source| Error::Io { op: "read", path: path.into(), source };
         let len = file.metadata().map_err(io)?.len();
         let mut bytes = [0; HEADER_BYTES];
         let have = usize::try_from(len).map_or(HEADER_BYTES, |len| len.min(HEADER_BYTES));
         file.read_exact_at(&mut bytes[..have], 0).map_err(io)?;
-        let header = Self::check(&bytes[..have], magic, path, len, boot)?;
-        let map = Mapping::map(file, header.file_len, path)?;
-        Ok((header, map))
+        Self::check(&bytes[..have], magic, path, len, boot)
     }
 
     /// Decides whether the first bytes of a file of `file_len` bytes are a header of this kind.

@@ -144,11 +144,20 @@ impl Draft {
 /// Opens a file that should be ours: a regular file, not a link, owned by `expected_uid` (the
 /// owner of the directory), backed by memory.
 pub(crate) fn open_existing(path: &Path, expected_uid: u32) -> Result<File> {
+    open_checked(path, expected_uid, true)
+}
+
+/// The same for a user who may only read it.
+pub(crate) fn open_for_reading(path: &Path, expected_uid: u32) -> Result<File> {
+    open_checked(path, expected_uid, false)
+}
+
+fn open_checked(path: &Path, expected_uid: u32, write: bool) -> Result<File> {
     let io = |op| move |source| Error::Io { op, path: path.into(), source };
     // O_NONBLOCK: a FIFO or device in its place must not make us wait.
     let file = OpenOptions::new()
         .read(true)
-        .write(true)
+        .write(write)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
         .open(path)
         .map_err(io("open"))?;

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// pattern is valid, other processes may change it at any time, and it has no destructor.
 pub(crate) unsafe trait Shared {}
 
-/// A whole file mapped `MAP_SHARED`, readable and writable, until the last user is gone.
+/// A whole file mapped `MAP_SHARED`, readable and most often writable, until the last user is gone.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     map: MmapRaw,
@@ -55,6 +55,19 @@ impl Mapping {
             .find_map(|line| line.strip_prefix("ShmemPmdMapped:"))?;
         let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
         Some(kib << 10)
+    }
+
+    /// The same without the right to write: whoever stores through it gets SIGSEGV. Atomic loads of
+    /// a word are single load instructions on the processors this library is made for, whatever
+    /// their order, so they work.
+    pub(crate) fn map_read_only(file: &File, len: u64, path: &Path) -> Result<Arc<Self>> {
+        let too_large = || Error::Truncated { path: path.into(), expected: len, found: 0 };
+        let len = usize::try_from(len).map_err(|_| too_large())?;
+        let map = MmapOptions::new()
+            .len(len)
+            .map_raw_read_only(file)
+            .map_err(|source| Error::Io { op: "map", path: path.into(), source })?;
+        Ok(Arc::new(Self { map }))
     }
 
     /// Length of the mapping in bytes.

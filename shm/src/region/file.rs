@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::layout::header::{FileHeader, whole};
+use crate::layout::node::NodeWords;
 use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3};
 use crate::member::Members;
 use crate::os::file::{self, Creation};
-use crate::os::mapping::Mapping;
+use crate::os::mapping::{Mapping, Window};
 use crate::region::attributes::Attributes;
 use crate::region::mapped::{Facts, Mapped, initialise};
+use crate::region::read_only::Observed;
 
 /// First eight bytes of a region file. The high bit and the line ends show what a transfer in
 /// text mode does to a file.
@@ -78,6 +80,33 @@ pub(crate) fn open(name: &str, path: &Path, members: &Arc<Members>) -> Result<Ar
     }
     let facts = facts(&header, &mapping, path)?;
     Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
+}
+
+/// Opens the file of a region for a process that may only read it. `node`: what the node file says,
+/// if it can be read.
+pub(crate) fn open_read_only(
+    name: &str,
+    path: &Path,
+    owner: u32,
+    node: Option<(u128, Arc<Window<NodeWords>>)>,
+) -> Result<Observed> {
+    let open = || {
+        file::open_for_reading(path, owner).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Error::RegionNotFound { path: path.into() }
+            }
+            other => other,
+        })
+    };
+    // Two descriptions: one that is mapped must not hold locks.
+    let (file, lock) = (open()?, open()?);
+    let header = FileHeader::read(&file, MAGIC, path, file::boot_id()?)?;
+    if node.as_ref().is_some_and(|(id, _)| whole(header.node) != *id) {
+        return Err(Error::OtherNode { path: path.into() });
+    }
+    let mapping = Mapping::map_read_only(&file, header.file_len, path)?;
+    let facts = facts(&header, &mapping, path)?;
+    Observed::attach(name, path, file, lock, &mapping, facts, node.map(|(_, words)| words))
 }
 
 /// Decodes the header; every number in it is checked.

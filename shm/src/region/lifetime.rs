@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::layout::record::FLAG_DEADLINE;
+use crate::layout::region::RegionWords;
 use crate::os::clock;
 use crate::region::expiry::{self, Expiry, ExpiryAction, Policy, micros};
 use crate::region::mapped::Mapped;
@@ -48,13 +49,64 @@ fn accessed(now: u64, access: u32) -> u64 {
     now.saturating_sub((age.max(0) as u64) << TICK_SHIFT)
 }
 
+/// Whether expiry can concern the entry at all.
+#[inline(always)]
+fn may_expire(words: &RegionWords, record: &Record<'_>) -> bool {
+    let policy = words.entry_ttl.load(Relaxed) | words.entry_idle.load(Relaxed);
+    u64::from(record.head().flags & FLAG_DEADLINE) | policy != 0
+}
+
+/// The state of an entry as it is shown, given its token; `None` if it is not there.
+pub(crate) fn seen_in(words: &RegionWords, record: &Record<'_>, token: Token) -> Option<Token> {
+    let expired = may_expire(words, record)
+        .then(|| verdict(words, record, token.kind, Policy::read(words), clock::coarse_micros()));
+    match expired.flatten() {
+        None => token.kind.is_visible().then_some(token),
+        Some(action) if action.destroys() => None,
+        Some(action) => Some(Token { kind: kind_after(action), ..token }),
+    }
+}
+
+pub(crate) fn verdict(
+    words: &RegionWords,
+    record: &Record<'_>,
+    kind: Kind,
+    policy: Policy,
+    now: u64,
+) -> Option<ExpiryAction> {
+    let ttl = match record.deadline() {
+        Some(deadline) => Some(deadline),
+        None => policy.ttl.map(|ttl| written(words, record.head().version).saturating_add(ttl)),
+    };
+    let idle = policy.idle.map(|idle| {
+        let access = record.access().load(Relaxed);
+        let last = if access == 0 { 0 } else { accessed(now, access) };
+        let last = last.max(words.idle_since.load(Relaxed));
+        last.saturating_add(idle).saturating_add(grain(idle) + (1 << TICK_SHIFT))
+    });
+    // What has no value cannot lose it.
+    let concerns = |action: &ExpiryAction| match kind {
+        Kind::Value => true,
+        Kind::Invalid | Kind::LocalInvalid => action.destroys(),
+        Kind::Tombstone | Kind::Transit => false,
+    };
+    let ttl = ttl.map(|at| (at, policy.ttl_action)).filter(|(_, action)| concerns(action));
+    let idle = idle.map(|at| (at, policy.idle_action)).filter(|(_, action)| concerns(action));
+    // `min_by_key` takes the first of equals.
+    let (at, action) = ttl.into_iter().chain(idle).min_by_key(|(at, _)| *at)?;
+    (at <= now).then_some(action)
+}
+
+/// When an entry of this version was written.
+fn written(words: &RegionWords, version: u64) -> u64 {
+    (version >> 12).max(words.timed_since.load(Relaxed))
+}
+
 impl Mapped {
     /// Whether expiry can concern the entry at all.
     #[inline(always)]
     fn may_expire(&self, record: &Record<'_>) -> bool {
-        let words = self.words();
-        let policy = words.entry_ttl.load(Relaxed) | words.entry_idle.load(Relaxed);
-        u64::from(record.head().flags & FLAG_DEADLINE) | policy != 0
+        may_expire(self.words(), record)
     }
 
     /// The state of an entry as operations see it, given its token; `None` if it is not there.
@@ -105,32 +157,12 @@ impl Mapped {
         policy: Policy,
         now: u64,
     ) -> Option<ExpiryAction> {
-        let ttl = match record.deadline() {
-            Some(deadline) => Some(deadline),
-            None => policy.ttl.map(|ttl| self.written(record.head().version).saturating_add(ttl)),
-        };
-        let idle = policy.idle.map(|idle| {
-            let access = record.access().load(Relaxed);
-            let last = if access == 0 { 0 } else { accessed(now, access) };
-            let last = last.max(self.words().idle_since.load(Relaxed));
-            last.saturating_add(idle).saturating_add(grain(idle) + (1 << TICK_SHIFT))
-        });
-        // What has no value cannot lose it.
-        let concerns = |action: &ExpiryAction| match kind {
-            Kind::Value => true,
-            Kind::Invalid | Kind::LocalInvalid => action.destroys(),
-            Kind::Tombstone | Kind::Transit => false,
-        };
-        let ttl = ttl.map(|at| (at, policy.ttl_action)).filter(|(_, action)| concerns(action));
-        let idle = idle.map(|at| (at, policy.idle_action)).filter(|(_, action)| concerns(action));
-        // `min_by_key` takes the first of equals.
-        let (at, action) = ttl.into_iter().chain(idle).min_by_key(|(at, _)| *at)?;
-        (at <= now).then_some(action)
+        verdict(self.words(), record, kind, policy, now)
     }
 
     /// When an entry of this version was written.
     pub(crate) fn written(&self, version: u64) -> u64 {
-        (version >> 12).max(self.words().timed_since.load(Relaxed))
+        written(self.words(), version)
     }
 
     /// The `access` word of a record that is written now.

@@ -17,6 +17,7 @@ pub(crate) mod mapped;
 pub(crate) mod parker;
 pub(crate) mod pins;
 pub(crate) mod read;
+pub(crate) mod read_only;
 pub(crate) mod statistics;
 pub(crate) mod sweep;
 pub(crate) mod thread;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::layout::thread::{OPERATION_HAZARDS, OwnerWord};
+use crate::layout::thread::{Attachment, OPERATION_HAZARDS, OwnerWord};
 use crate::os::clock::coarse_micros;
 use crate::region::mapped::Mapped;
 use crate::sync::{Acquire, Relaxed};
@@ -21,23 +21,27 @@ pub struct Pin {
     pub age: Option<Duration>,
 }
 
+/// The pins of owned guards.
+pub(crate) fn pin_words(attachments: &[Attachment]) -> Vec<Pin> {
+    let now = coarse_micros();
+    let mut found = Vec::new();
+    for row in attachments {
+        let member = OwnerWord(row.owner.load(Acquire)).member();
+        let used = (row.pins_used.load(Acquire) as usize).min(row.pins.len());
+        for (pin, since) in row.pins[..used].iter().zip(&row.pinned_at).filter(|_| member != 0) {
+            if let Some(segment) = pin.load(Acquire).checked_sub(1) {
+                let age = Duration::from_micros(now.saturating_sub(since.load(Relaxed)));
+                found.push(Pin { member, segment: segment as u32, age: Some(age) });
+            }
+        }
+    }
+    found
+}
+
 impl Mapped {
     /// The pins of owned guards.
     pub(crate) fn pin_words(&self) -> Vec<Pin> {
-        let now = coarse_micros();
-        let mut found = Vec::new();
-        for row in self.attachments.iter() {
-            let member = OwnerWord(row.owner.load(Acquire)).member();
-            let used = (row.pins_used.load(Acquire) as usize).min(row.pins.len());
-            for (pin, since) in row.pins[..used].iter().zip(&row.pinned_at).filter(|_| member != 0)
-            {
-                if let Some(segment) = pin.load(Acquire).checked_sub(1) {
-                    let age = Duration::from_micros(now.saturating_sub(since.load(Relaxed)));
-                    found.push(Pin { member, segment: segment as u32, age: Some(age) });
-                }
-            }
-        }
-        found
+        pin_words(&self.attachments)
     }
 
     /// The pins, and the hazard words that guards hold.

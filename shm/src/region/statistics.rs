@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use std::sync::Arc;
 
+use crate::heap::Log;
+use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::SegmentState;
 use crate::region::mapped::Mapped;
+use crate::region::pins::Pin;
 use crate::sync::{Acquire, AtomicU64, Relaxed};
 
 /// Whether a distributed region has its content.
@@ -111,12 +114,18 @@ pub struct Statistics {
 
 impl Statistics {
     pub(crate) fn collect(region: &Arc<Mapped>) -> Self {
-        let words = region.words();
+        let entries = region.count_entries().unwrap_or(0);
+        Self::of(&region.log, &region.threads, &region.pin_words(), entries)
+    }
+
+    /// Of the parts of a region, whoever has them mapped and how.
+    pub(crate) fn of(log: &Log, threads: &[ThreadDescriptor], pins: &[Pin], entries: u64) -> Self {
+        let words = log.words();
         let mut all = Self {
-            entries: region.count_entries().unwrap_or(0),
-            max_bytes: region.attributes.max_bytes,
-            segment_bytes: region.log.geometry().segment_bytes,
-            segments_total: region.log.segments(),
+            entries,
+            max_bytes: log.geometry().max_bytes,
+            segment_bytes: log.geometry().segment_bytes,
+            segments_total: log.segments(),
             expired: words.expired.load(Relaxed),
             recoveries: words.recoveries.load(Relaxed),
             segments_cleaned: words.segments_cleaned.load(Relaxed),
@@ -124,16 +133,16 @@ impl Statistics {
             segments_released: words.segments_released.load(Relaxed),
             bytes_moved: words.bytes_moved.load(Relaxed),
             foreground_cleans: words.foreground_cleans.load(Relaxed),
-            ring_tail: region.journal().tail(),
-            ring_len: region.journal().len(),
+            ring_tail: words.ring_tail.load(Acquire),
+            ring_len: log.geometry().ring_len,
             sent: words.sent.load(Acquire),
             received: words.received.load(Acquire),
             applied: words.applied.load(Acquire),
             state: RegionState::from_word(words.state.load(Acquire)),
             ..Self::default()
         };
-        all.count_segments(region);
-        for thread in region.threads.iter() {
+        all.count_segments(log);
+        for thread in threads {
             let read = |word: &AtomicU64| word.load(Relaxed);
             all.gets = all.gets.wrapping_add(read(&thread.gets));
             all.hits = all.hits.wrapping_add(read(&thread.hits));
@@ -141,14 +150,12 @@ impl Statistics {
             all.destroys = all.destroys.wrapping_add(read(&thread.destroys));
             all.threads += u32::from(read(&thread.owner) != 0);
         }
-        let pins = region.pin_words();
         all.pins = pins.len() as u32;
         all.oldest_pin = pins.iter().filter_map(|pin| pin.age).max();
         all
     }
 
-    fn count_segments(&mut self, region: &Mapped) {
-        let log = &region.log;
+    fn count_segments(&mut self, log: &Log) {
         for segment in 0..log.segments() {
             let Some(state) = log.state(segment).state() else {
                 continue;

@@ -1,0 +1,221 @@
+//! A region as a process sees it that may only read the file.
+//!
+//! It is no member: it has no slot, no descriptor, no hazard, and writes nothing anywhere. Entries
+//! are copied first and judged afterwards (`heap::record::copied` says why that is sound). The same
+//! holds for the index: a table is read while `table` names it or an earlier one, because only
+//! then its memory is certainly not used for something else; whoever finds another number at the
+//! end begins anew. Each repetition means that somebody else made progress: lock-free.
+//!
+//! While it is open it shares a lock on byte [`READERS_LOCK`] of the file, so that nobody gives
+//! memory of segments back to the system: touching it could then need memory that is not there.
+
+mod search;
+mod walk;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::heap::Log;
+use crate::layout::node::NodeWords;
+use crate::layout::region::{Geometry, READERS_LOCK, RegionWords};
+use crate::layout::thread::{Attachment, ThreadDescriptor};
+use crate::os::mapping::{Mapping, Window};
+use crate::os::ofd_lock;
+use crate::region::attributes::Attributes;
+use crate::region::iter::Entry;
+use crate::region::mapped::{Facts, Mapped};
+use crate::region::pins::{Pin, pin_words};
+use crate::region::statistics::Statistics;
+use crate::region::{Kind, Token};
+use crate::table::tables::Tables;
+
+pub use walk::ReadOnlyIter;
+
+/// How long to wait for somebody who gives memory back at this moment: a matter of milliseconds,
+/// unless he is stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Observed {
+    name: String,
+    pub(crate) attributes: Attributes,
+    hash_seed: u64,
+    pub(crate) log: Log,
+    pub(crate) tables: Tables,
+    threads: Window<ThreadDescriptor>,
+    attachments: Window<Attachment>,
+    /// Of the node file, if it can be read: number of the node.
+    node: Option<Arc<Window<NodeWords>>>,
+    /// Holds the lock; never mapped, so that it ends with the last copy of this descriptor.
+    _lock: File,
+}
+
+impl Observed {
+    pub(crate) fn attach(
+        name: &str,
+        path: &Path,
+        file: File,
+        lock: File,
+        mapping: &Arc<Mapping>,
+        facts: Facts,
+        node: Option<Arc<Window<NodeWords>>>,
+    ) -> Result<Self> {
+        share(&lock, path)?;
+        let (geometry, alignment) = (facts.geometry, facts.attributes.alignment as usize);
+        let damaged = || Geometry::damaged(path);
+        let threads = mapping.window(geometry.threads_at, geometry.threads as usize);
+        let attachments = mapping.window(geometry.attachments_at, geometry.members as usize);
+        Ok(Self {
+            name: name.into(),
+            attributes: facts.attributes,
+            hash_seed: facts.hash_seed,
+            log: Log::new(path.into(), file, mapping, geometry, alignment).ok_or_else(damaged)?,
+            tables: Tables::new(mapping),
+            threads: threads.ok_or_else(damaged)?,
+            attachments: attachments.ok_or_else(damaged)?,
+            node,
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn words(&self) -> &RegionWords {
+        self.log.words()
+    }
+}
+
+fn share(lock: &File, path: &Path) -> Result<()> {
+    let io = |source| Error::Io { op: "lock", path: path.into(), source };
+    let deadline = Instant::now() + PATIENCE;
+    while !ofd_lock::try_share(lock, READERS_LOCK).map_err(io)? {
+        if Instant::now() > deadline {
+            return Err(io(std::io::ErrorKind::WouldBlock.into()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// A region opened for reading only: [`ReadOnlyNode::region`](crate::ReadOnlyNode::region). Cheap
+/// to clone.
+///
+/// For programs that may read the file and not write it, and for those that should not: the mapping
+/// is `PROT_READ`, so nothing they do can harm the region. Values are copied, several times slower
+/// than a [`Guard`](crate::Guard); each copy is of one instant, never torn. Reads do not count as
+/// accesses (idle time, eviction) and not in the statistics.
+///
+/// All operations are lock-free and make no system call. While it is open no memory of the region
+/// goes back to the system.
+#[derive(Debug, Clone)]
+pub struct ReadOnlyRegion {
+    observed: Arc<Observed>,
+}
+
+impl ReadOnlyRegion {
+    pub(crate) fn new(observed: Observed) -> Self {
+        Self { observed: Arc::new(observed) }
+    }
+
+    /// Name of the region.
+    pub fn name(&self) -> &str {
+        &self.observed.name
+    }
+
+    /// Its file.
+    pub fn path(&self) -> PathBuf {
+        self.observed.log.path().into()
+    }
+
+    /// Its attributes.
+    pub fn attributes(&self) -> Attributes {
+        self.observed.attributes.clone()
+    }
+
+    /// A copy of an entry that has a value.
+    ///
+    /// # Errors
+    /// `InvalidKey`, `Damaged`.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.read(key, |entry, token| {
+            let (key, value) = (entry.key().to_vec(), entry.value().to_vec());
+            (token.kind == Kind::Value).then_some(Entry { key, value, token })
+        })
+    }
+
+    /// Replaces the content of `value` by a copy of the entry's value; `None` leaves it alone.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::get`].
+    pub fn get_into(&self, key: &[u8], value: &mut Vec<u8>) -> Result<Option<Token>> {
+        self.read(key, |entry, token| {
+            (token.kind == Kind::Value).then(|| {
+                value.clear();
+                value.extend_from_slice(entry.value());
+                token
+            })
+        })
+    }
+
+    /// State of an entry, valid or not. `None` if the key is absent.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::get`].
+    pub fn token(&self, key: &[u8]) -> Result<Option<Token>> {
+        self.read(key, |_, token| Some(token))
+    }
+
+    /// Whether the key is present, with a value or without.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::get`].
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.token(key)?.is_some())
+    }
+
+    /// Copies of all entries that have a value, in no order; an entry present all the time is seen
+    /// at least once, one that changes meanwhile in some state.
+    pub fn iter(&self) -> ReadOnlyIter<'_> {
+        ReadOnlyIter::new(&self.observed)
+    }
+
+    /// Number of entries, with a value or invalid, counted by a pass over the index.
+    ///
+    /// # Errors
+    /// `Damaged`.
+    pub fn len(&self) -> Result<u64> {
+        self.observed.count_entries()
+    }
+
+    /// Whether there is no entry.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::len`].
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Counters and sizes as they are now.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::len`].
+    pub fn statistics(&self) -> Result<Statistics> {
+        let Observed { log, threads, attachments, .. } = &*self.observed;
+        Ok(Statistics::of(log, threads, &pin_words(attachments), self.len()?))
+    }
+
+    /// What pins segments of the region, as [`Region::pins`](crate::Region::pins), without guards.
+    pub fn pins(&self) -> Vec<Pin> {
+        pin_words(&self.observed.attachments)
+    }
+
+    fn read<T>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&crate::heap::record::Record<'_>, Token) -> Option<T>,
+    ) -> Result<Option<T>> {
+        Mapped::check_key(key)?;
+        self.observed.read(key, f)
+    }
+}
