@@ -66,6 +66,8 @@ fn sweepers_and_writers_are_killed() {
     let node = nursery.node();
     let region = node.region(LOCAL).open().expect("open");
     let _events = region.subscribe();
+    // The first time the index grows to its size.
+    capacity(&region);
     let room = capacity(&region);
     let start = |generation: u64| {
         let mut command = nursery.command("mortal", &[&(generation << 32).to_string()]);
