@@ -30,6 +30,7 @@ use crate::layout::thread::{InsertDescriptor, MOVER_HAZARD, ThreadDescriptor};
 use crate::layout::word::{HeaderWord, Location, SegmentState, SegmentWord, SlotRef, SlotWord};
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
+use crate::sync::prefetch::prefetch;
 use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, raise};
 use crate::table::grow::{self, Contents, Mover, Stuck};
 use crate::table::pin::{TablePin, pin};
@@ -95,6 +96,14 @@ impl Mapped {
     /// A table that the caller has pinned.
     pub(crate) fn table(&self, log2: u32) -> Result<View<'_>> {
         self.tables.view(&self.log, log2).ok_or_else(|| self.damaged_table(log2))
+    }
+
+    /// Starts to load the bucket of a hash in a table that the caller has pinned.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, log2: u32, hash: u64) {
+        if let Some(table) = self.tables.view(&self.log, log2) {
+            prefetch(std::ptr::from_ref(&table.buckets[table.primary(hash) as usize]).cast());
+        }
     }
 
     #[cold]

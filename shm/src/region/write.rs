@@ -16,6 +16,9 @@
 //! | 7 ring cell, wakes | intent still set | finds the cell, announces nothing, wakes |
 //! | 8 `intent.record = 0` | done | - |
 //!
+//! A write without a condition does steps 2 and 3 before its first search, with a version that it
+//! changes before step 4: then the bucket comes from memory while the record is written.
+//!
 //! Steps 1 (second half) to 5 are one attempt. It begins by clearing `slot`, before its search
 //! moves the hazard away from the old record, and before `old` and `new` change: recovery never
 //! combines the slot of one attempt with the words or the hazard of another. All intent stores are
@@ -265,12 +268,31 @@ impl<'m> Writer<'m> {
 
     fn run(&mut self) -> Result<Written> {
         let backoff = crossbeam_utils::Backoff::new();
+        self.append_early()?;
         loop {
             if let Attempt::Done(written) = self.attempt()? {
                 return Ok(written);
             }
             backoff.spin();
         }
+    }
+
+    /// A write that no condition refuses needs its record in any case: it is appended while the
+    /// bucket is on its way from memory. Only the version is known later.
+    fn append_early(&mut self) -> Result<()> {
+        if self.change.kind != Kind::Value || !matches!(self.change.condition, Condition::Always) {
+            return Ok(());
+        }
+        self.begin_attempt();
+        self.region.prefetch_bucket(self.pin.log2, self.hash);
+        // A lower bound, and near the final one: the segment keeps the newest version it holds.
+        self.record(self.version(0)).map(|_| ())
+    }
+
+    /// The first half of the intent: nothing can be published, and what would be announced.
+    fn begin_attempt(&self) {
+        self.thread.intent.slot.store(0, Release);
+        self.thread.intent.announce.store(self.op as u64 + 1, Release);
     }
 
     /// Clears the intent, then everything else.
@@ -306,10 +328,9 @@ impl<'m> Writer<'m> {
 
     fn attempt(&mut self) -> Result<Attempt> {
         let region = self.region;
-        // The search moves the hazard away from the old record of an earlier attempt.
-        self.thread.intent.slot.store(0, Release);
-        // Anew: an earlier attempt may have gone without a record, this one may have one.
-        self.thread.intent.announce.store(self.op as u64 + 1, Release);
+        // The search moves the hazard away from the old record of an earlier attempt. And that one
+        // may have gone without a record, while this one has one.
+        self.begin_attempt();
         let place = region.place_for(mover(self.thread), self.pin.log2, self.hash)?;
         let hazard = region.hazard(self.context, 0);
         match region.search(&place, hazard, self.hash, self.change.key)? {
