@@ -1,5 +1,6 @@
 //! Repeated reads of few hot entries: what a held handle is for.
 
+use super::report::Report;
 use super::table::Row;
 use super::{Controls, Plan};
 use crate::store::{Shared, Store};
@@ -18,7 +19,7 @@ pub trait HeldRead {
 const KEYS: u32 = 1000;
 const VALUE_LEN: usize = 64;
 
-pub(super) fn measure(plan: &Plan, controls: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, _: &mut Report) -> Vec<Row> {
     let load = Load { entries: KEYS, value_len: VALUE_LEN };
     let shared = Shared::create(load);
     let goal = format!("handle read, {KEYS} keys");

@@ -4,6 +4,7 @@
 //! Every operation is timed by itself; the first line of the table tells what the clock and the
 //! machine add to all of them.
 
+use super::report::Report;
 use super::table::{Row, markdown};
 use super::{Controls, Plan};
 use crate::peer::Peer;
@@ -90,7 +91,7 @@ fn nanoseconds(value: u64) -> String {
     }
 }
 
-pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec<Row> {
     let mut lines = vec![
         ["while", "operation", "times", "p50", "p99", "p99.9", "max"].map(str::to_owned).to_vec(),
     ];
@@ -110,7 +111,7 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
         }
         lines.extend(line.cells());
     }
-    println!("\n{}", markdown(&lines));
+    report.tell(&markdown(&lines));
     rows
 }
 

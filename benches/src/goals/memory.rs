@@ -1,5 +1,6 @@
 //! Bytes an entry takes beyond its key and its value, by the region's own statistics.
 
+use super::report::Report;
 use super::table::{Row, Wanted, digits, markdown};
 use super::{Controls, Plan};
 use crate::store::{Shared, Store};
@@ -17,7 +18,7 @@ struct Level {
     slack: f64,
 }
 
-pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec<Row> {
     let goal = "bytes beyond key and value";
     let shared = Shared::create(plan.load);
     let mut levels = Vec::new();
@@ -38,8 +39,11 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
         let bytes = [level.index, level.header, sum, level.slack].map(digits);
         [vec![level.entries.to_string()], bytes.to_vec()].concat()
     }));
-    println!("\nbytes an entry, keys of {KEY_LEN} and values of {}", plan.load.value_len);
-    println!("{}", markdown(&lines));
+    let value_len = plan.load.value_len;
+    report.tell(&format!(
+        "Bytes an entry, with keys of {KEY_LEN} and values of {value_len} bytes:\n"
+    ));
+    report.tell(&markdown(&lines));
     let measured = levels.iter().map(|level| level.index + level.header).collect();
     let row = Row::ratio(goal, "", 0.0, measured);
     vec![Row { wanted: Wanted::AtMost(56.0), unit: "B", ..row }.with("at 7 fill levels")]

@@ -10,12 +10,15 @@ mod latency;
 mod memory;
 mod overwrite;
 mod recovery;
+mod report;
 mod speed;
 
 use crate::peer::Peer;
 use crate::second::pin_to;
 use crate::workload::{Load, Requests, Work};
 use crate::{Store, sweep};
+use report::{Report, machine};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use table::{Row, render};
 
@@ -32,6 +35,8 @@ pub struct Plan {
     pub load: Load,
     /// Names of the parts to run; all if empty.
     pub parts: Vec<String>,
+    /// A document whose tables are replaced by those of this run.
+    pub record: Option<PathBuf>,
 }
 
 /// What the goals are measured against.
@@ -54,10 +59,10 @@ impl std::fmt::Debug for Controls<'_> {
     }
 }
 
-const USAGE: &str = "[--quick] [--rounds N] [PART ...]";
+const USAGE: &str = "[--quick] [--rounds N] [--record FILE] [PART ...]";
 
 /// A part: its name, and what measures it and tells its rows.
-type Part = (&'static str, fn(&Plan, &Controls<'_>) -> Vec<Row>);
+type Part = (&'static str, fn(&Plan, &Controls<'_>, &mut Report) -> Vec<Row>);
 
 const PARTS: &[Part] = &[
     ("memory", memory::measure),
@@ -80,6 +85,7 @@ impl Plan {
             warm_up: Duration::from_secs(2),
             load: Load { entries: 2_000_000, value_len: 64 },
             parts: Vec::new(),
+            record: None,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -93,6 +99,10 @@ impl Plan {
                     let rounds = arguments.next().and_then(|n| n.parse().ok());
                     let rounds = rounds.filter(|rounds| *rounds > 0);
                     plan.rounds = rounds.ok_or("--rounds takes a number above 0")?;
+                }
+                "--record" => {
+                    let path = arguments.next().ok_or("--record takes a file")?;
+                    plan.record = Some(path.into());
                 }
                 // Cargo passes it to every bench.
                 "--bench" => {}
@@ -111,30 +121,32 @@ impl Plan {
 /// Measures and prints everything that the command line asks for.
 ///
 /// # Errors
-/// What is wrong with the command line.
+/// What is wrong with the command line, or with the file to record in.
 pub fn run(controls: &Controls<'_>) -> Result<(), String> {
     let plan = Plan::parse(std::env::args().skip(1))?;
     sweep();
     pin_to(0);
     let start = Instant::now();
+    let mut report = Report::default();
+    report.tell(&format!("{}.\n", machine()));
     let mut rows = Vec::new();
     for (name, measure) in PARTS {
         if plan.wants(name) {
             let start = Instant::now();
-            rows.extend(measure(&plan, controls));
+            rows.extend(measure(&plan, controls, &mut report));
             eprintln!("{name}: {:.0} s", start.elapsed().as_secs_f64());
         }
     }
-    println!("\n{}", render(&rows));
-    println!(
-        "{} entries of 16 + {} bytes, {} rounds of {} ms; {:.0} s in all",
+    report.tell(&render(&rows));
+    report.tell(&format!(
+        "{} entries of 16 + {} bytes, {} rounds of {} ms; {:.0} s in all.\n",
         plan.load.entries,
         plan.load.value_len,
         plan.rounds,
         plan.slice.as_millis(),
         start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    ));
+    plan.record.map_or(Ok(()), |path| report.record(&path))
 }
 
 /// Operations per nanosecond of a store that works for about that long.

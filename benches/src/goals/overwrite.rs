@@ -3,6 +3,7 @@
 //! The entries are the same at every level; the regions differ in size. So the index and the
 //! caches do the same, and what differs is how much lives in a segment when its turn comes.
 
+use super::report::Report;
 use super::table::{Row, digits, median};
 use super::{Controls, Plan, rate};
 use crate::store::{Shared, Store};
@@ -22,7 +23,7 @@ struct Region {
     rates: Vec<f64>,
 }
 
-pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec<Row> {
     let load = Load { entries: plan.load.entries / 2, ..plan.load };
     let goal = |level: u32| format!("uniform overwrite, {level} % live");
     let reference = "own rate, 10 % live";
@@ -48,7 +49,8 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
     let Some((level, _, base)) = regions.first().filter(|(level, ..)| *level == LEVELS[0].0) else {
         return rows;
     };
-    println!("\noverwrites at {level} % live: {} M/s", millions(&base.rates));
+    let told = millions(&base.rates);
+    report.tell(&format!("Uniform overwrites at {level} % live: {told} M/s.\n"));
     let base = base.rates.clone();
     rows.extend(regions.iter().skip(1).map(|(level, wanted, region)| {
         let ratios = region.rates.iter().zip(&base).map(|(rate, base)| rate / base).collect();

@@ -1,5 +1,6 @@
 //! How long a survivor takes to recover a member that was killed while it wrote.
 
+use super::report::Report;
 use super::table::{Row, Wanted};
 use super::{Controls, Plan};
 use crate::peer::Peer;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const KILLS_PER_ROUND: usize = 8;
 
-pub(super) fn measure(plan: &Plan, _: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, _: &Controls<'_>, _: &mut Report) -> Vec<Row> {
     let goal = "recovery of a dead member";
     match times(plan) {
         Ok(times) => {

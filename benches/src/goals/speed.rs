@@ -1,8 +1,10 @@
 //! Reads, overwrites and the mix of both, with one process and with two.
 
-use super::table::{Row, digits, markdown, median, spread};
+use super::report::Report;
+use super::table::{Row, Wanted, digits, markdown, median, spread};
 use super::{Controls, Plan, rate};
 use crate::chase::PointerChase;
+use crate::locked::RobustMutex;
 use crate::peer::Peer;
 use crate::second::SecondProcess;
 use crate::store::{InProcess, Store, Vug};
@@ -63,7 +65,7 @@ fn over(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a / b).collect()
 }
 
-pub(super) fn measure(plan: &Plan, controls: &Controls<'_>) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, report: &mut Report) -> Vec<Row> {
     if !plan.load.fits() {
         return vec![Row::failed("speed", "", "not enough memory free")];
     }
@@ -103,7 +105,7 @@ pub(super) fn measure(plan: &Plan, controls: &Controls<'_>) -> Vec<Row> {
             }
         }
     }
-    print_rates(&contenders);
+    report.tell(&all_rates(&contenders));
     Verdict { contenders: &contenders }.rows(&mut rows);
     rows
 }
@@ -155,7 +157,7 @@ impl Contender {
 }
 
 /// All rates: so many million operations a second.
-fn print_rates(contenders: &[Contender]) {
+fn all_rates(contenders: &[Contender]) -> String {
     let mut lines = vec![vec!["M/s".to_owned()]];
     lines[0].extend(contenders.iter().map(|contender| contender.store.name().to_owned()));
     for (at, line) in LINES.iter().enumerate() {
@@ -171,7 +173,7 @@ fn print_rates(contenders: &[Contender]) {
             lines.push(cells);
         }
     }
-    println!("\n{}", markdown(&lines));
+    markdown(&lines)
 }
 
 /// What the rates say about the goals.
@@ -189,11 +191,13 @@ impl Verdict<'_> {
         found.map(|contender| &contender.rates[line])
     }
 
-    /// The fastest store that several processes share, but vug and the chase.
+    /// The fastest store that several processes share and that one can get: not vug, nor the
+    /// controls of this package.
     fn best(&self, line: usize, pick: fn(&Rates) -> &Vec<f64>) -> Option<(&'static str, &[f64])> {
         let peers = self.contenders.iter().filter(|contender| {
             let name = contender.store.name();
-            contender.second.is_some() && name != Vug.name() && name != PointerChase.name()
+            let ours = [Vug.name(), PointerChase.name(), RobustMutex.name()];
+            contender.second.is_some() && !ours.contains(&name)
         });
         let rated = peers.map(|peer| (peer.store.name(), pick(&peer.rates[line]).as_slice()));
         rated.max_by(|a, b| median(a.1).unwrap_or(0.0).total_cmp(&median(b.1).unwrap_or(0.0)))
@@ -221,10 +225,16 @@ impl Verdict<'_> {
             (MIXED, 2, two, 2.5),
         ];
         for (line, processes, pick, wanted) in against {
-            let Some((name, rates)) = self.best(line, pick) else { continue };
             let goal = format!("{}, {processes} proc.", LINES[line].name);
-            let ratio = over(pick(&vug.rates[line]), rates);
-            rows.push(Row::ratio(&goal, &format!("{name} (best peer)"), wanted, ratio));
+            if let Some((name, rates)) = self.best(line, pick) {
+                let ratio = over(pick(&vug.rates[line]), rates);
+                rows.push(Row::ratio(&goal, &format!("{name} (best peer)"), wanted, ratio));
+            }
+            if let Some(bound) = self.rates(RobustMutex.name(), line) {
+                let ratio = over(pick(&vug.rates[line]), pick(bound));
+                let row = Row::ratio(&goal, RobustMutex.name(), wanted, ratio);
+                rows.push(Row { wanted: Wanted::Told, ..row }.with("a bound, see below"));
+            }
         }
         for (line, factor) in SHMCACHE_OVER_BOOST {
             let Some(boost) = self.rates("Boost.Interprocess", line) else { continue };
