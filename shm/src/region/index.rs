@@ -233,6 +233,14 @@ impl Mapped {
         if self.grows_from(log2) { self.move_some(mover, log2, MOVED_PER_INSERT) } else { Ok(()) }
     }
 
+    /// Finishes a growth that was begun, for maintenance.
+    pub(crate) fn finish_growth(&self, thread: &ThreadDescriptor) -> Result<()> {
+        let pin = self.pin_table(thread);
+        let moved = self.move_all(mover(thread), pin.log2);
+        pin.release();
+        moved
+    }
+
     /// Moves chains of table `log2` until all are moved.
     pub(crate) fn move_all(&self, mover: Mover<'_>, log2: u32) -> Result<()> {
         while self.words().table.load(Acquire) == u64::from(log2) && self.grows_from(log2) {
@@ -336,21 +344,21 @@ impl Mapped {
         }
     }
 
-    /// Frees the tables that nobody looks at any more. True if there was one.
-    pub(crate) fn retire_tables(&self) -> bool {
+    /// Frees the tables that nobody looks at any more; the number of segments.
+    pub(crate) fn retire_tables(&self) -> u64 {
         let words = self.words();
         let current = (words.table.load(SeqCst) as u32).min(MAX_TABLE);
         let exists = |log2: &u32| words.tables[*log2 as usize].load(SeqCst) != 0;
         let Some(oldest) = (0..current).find(exists) else {
-            return false;
+            return 0;
         };
         // The first look saves the system call; it proves nothing.
         if self.lowest_pin() <= oldest || !crate::os::barrier::of_all() {
-            return false;
+            return 0;
         }
         let pinned = self.lowest_pin();
         let gone = (oldest..current.min(pinned)).filter(exists);
-        gone.map(|log2| self.free_table(log2)).count() > 0
+        gone.map(|log2| self.free_table(log2)).sum()
     }
 
     /// The earliest table that somebody may look at.
@@ -362,13 +370,14 @@ impl Mapped {
     }
 
     /// Frees the segments of a table that is not the current one and that nobody has pinned.
-    fn free_table(&self, log2: u32) {
+    fn free_table(&self, log2: u32) -> u64 {
         let directory = &self.words().tables[log2 as usize];
         let name = directory.load(SeqCst);
         let Some((first, count)) = tables::place(&self.log, log2).filter(|_| name != 0) else {
-            return;
+            return 0;
         };
         self.settle_table(log2);
+        let mut freed = 0;
         for segment in first..first + count {
             let word = self.log.state(segment);
             let free = SegmentWord::new(SegmentState::Free, 0, word.generation() + 1);
@@ -377,10 +386,13 @@ impl Mapped {
                 && self.log.transition(segment, word, free)
             {
                 crash::point("grow.freed");
+                self.log.note_free(segment);
+                freed += 1;
             }
         }
         let _ = directory.compare_exchange(name, 0, SeqCst, Relaxed);
         crash::point("grow.retired");
+        freed
     }
 
     /// Calls `f` for every word in force, and for some of a chain that is moved meanwhile twice.

@@ -108,6 +108,7 @@ impl Mapped {
     fn maintain(self: &Arc<Self>, options: &MaintainOptions) -> Result<Maintenance> {
         let recovery = crate::recover::recover_all(self)?;
         let context = self.context()?;
+        self.finish_growth(self.descriptor(&context))?;
         let swept = self.sweep(options.sweep)?;
         let mut done = Maintenance { recovery, swept, ..Maintenance::default() };
         for all in [false, true] {

@@ -188,11 +188,9 @@ impl Mapped {
     /// recovery gave reason to.
     pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<u64> {
         let recoveries = self.words().recoveries.load(Acquire);
-        if all && self.retire_tables() {
-            return Ok(1);
-        }
+        let retired = if all { self.retire_tables() } else { 0 };
         if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
-            return Ok(0);
+            return Ok(retired);
         }
         let mine = self.hazard(context, 1);
         let freed = reclaim::collect(&self.log, self.protectors(), mine, all)?;
@@ -200,7 +198,7 @@ impl Mapped {
             // Only now: another thread of the process must not believe that it was done before.
             self.looked_at.store(recoveries, Ordering::Relaxed);
         }
-        Ok(u64::from(freed))
+        Ok(u64::from(freed) + retired)
     }
 
     /// Largest value for a key: all segments but those of the first index table, the reserve, and
@@ -363,7 +361,8 @@ impl<'m> Writer<'m> {
         if !(full_length || moving && load >= 512) {
             match self.extend(place, last, PROBES)? {
                 Extended::Added if load >= NEARLY_FULL && !moving => {
-                    region.build_next(self, table.log2, false)?;
+                    // There is room yet: whoever finds none will say why.
+                    let _ = region.build_next(self, table.log2, false);
                     return Ok(Attempt::Again);
                 }
                 Extended::Added | Extended::Changed => return Ok(Attempt::Again),
@@ -374,14 +373,15 @@ impl<'m> Writer<'m> {
             region.move_all(mover(self.thread), table.log2 - 1)?;
             return Ok(Attempt::Again);
         }
-        if region.build_next(self, table.log2, true)? {
+        let built = region.build_next(self, table.log2, true);
+        if matches!(built, Ok(true)) {
             return Ok(Attempt::Again);
         }
         // No memory for it: the rest of what is there.
         if !full_length && self.extend(place, last, usize::MAX)? != Extended::Full {
             return Ok(Attempt::Again);
         }
-        Err(self.out_of_space("index"))
+        Err(built.err().unwrap_or_else(|| self.out_of_space("index")))
     }
 
     fn extend(&self, place: &Place<'m>, last: u32, probes: usize) -> Result<Extended> {

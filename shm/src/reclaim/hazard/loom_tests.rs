@@ -48,6 +48,7 @@ impl Shared {
             ring_start: zero(),
             stamp: zero(),
             overflow_claim: zero(),
+            table_pin: zero(),
             reserved: core::array::from_fn(|_| zero()),
             intent,
             insert,
