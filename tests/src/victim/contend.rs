@@ -181,6 +181,8 @@ impl Player {
             region.maintain(&MaintainOptions::default()).expect("maintain");
         }
         quiet(region.put(ballast.as_bytes(), &encode(n, 8 + n as usize % 2000)));
-        quiet(region.put(format!("crowd-{}", n % 9000).as_bytes(), b"12345678"));
+        for n in n..n + 6 {
+            quiet(region.put(format!("crowd-{}", n % 20_000).as_bytes(), b"12345678"));
+        }
     }
 }

@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vug::{
-    Error, Kind, MaintainOptions, Node, Outcome, PutIfAbsent, Region, Swap, Token, WriteOptions,
+    Error, Expiry, Kind, MaintainOptions, Node, Outcome, PutIfAbsent, Region, Swap, Token,
+    WriteOptions,
 };
 
 /// Keys that it alone writes, in each region.
 const OWN: u64 = 16;
 /// Keys that all write.
 const SHARED: u64 = 8;
+/// Tiny entries that all write; the first index has room for a fraction of them.
+const CROWD: u64 = 30_000;
 /// Operations of a life that nobody ends.
 const LIFE: u64 = 400;
 /// A region whose entries go by themselves begins with this; nothing can be said of them.
@@ -158,15 +161,18 @@ impl Labourer<'_> {
         }
     }
 
-    /// Tiny entries that make chains long, and go again.
+    /// Tiny entries that make chains long and the index grow, and go again.
     fn crowd(&mut self, region: &Region) {
-        let first = self.below(2000);
-        for n in first..first + 24 {
-            unless_full(region.put(format!("crowd-{n}").as_bytes(), b"crowd"));
-        }
-        let first = self.below(2000);
-        for n in first..first + 24 {
-            unless_full(region.remove(format!("crowd-{n}").as_bytes()));
+        for step in 0..4 {
+            let first = self.below(CROWD);
+            for n in first..first + 20 {
+                let key = format!("crowd-{n}");
+                if step < 3 {
+                    unless_full(region.put(key.as_bytes(), b"crowd"));
+                } else {
+                    unless_full(region.remove(key.as_bytes()));
+                }
+            }
         }
     }
 
@@ -187,11 +193,19 @@ impl Labourer<'_> {
     }
 
     fn rare(&mut self, node: &Node, region: &Region) {
-        match self.below(10) {
+        match self.below(12) {
+            10 => self.serve(node, region),
+            11 if region.name() == MORTAL => {
+                let ttl = Expiry::destroy(Duration::from_micros(1 + self.below(30_000)));
+                region.set_entry_ttl(Some(ttl)).expect("a time");
+            }
             6 | 7 => {
                 let mut options = MaintainOptions::default();
                 options.compact = self.below(2) == 0;
                 region.maintain(&options).expect("maintain");
+                if options.compact {
+                    region.release_memory().expect("release");
+                }
             }
             8 => drop(unless_full(region.sweep(1000))),
             9 => {
@@ -218,6 +232,22 @@ impl Labourer<'_> {
                 });
             }
         }
+    }
+
+    /// Does what a bridge does, if there is none.
+    fn serve(&mut self, node: &Node, region: &Region) {
+        let Ok(seat) = node.bridge_seat() else { return };
+        let feed = seat.feed(region);
+        let mut left = 100;
+        let drained = feed.drain(feed.oldest(), |_| {
+            left -= 1;
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        drained.expect("drain");
+        seat.arm();
+        unless_full(region.put(b"shared-0", &encode(3, 30)));
+        seat.quiet();
+        seat.disarm();
     }
 
     /// Comes and goes as a second member of the process.
