@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use vug::{Error, Node, Region, Swap, Token};
+use std::time::Duration;
+use vug::{Error, Node, Region, Swap, Token, WriteOptions};
 use vug_tests::{TempHome, assert_clean};
 
 const MAX_BYTES: u64 = 4 << 20;
@@ -11,6 +12,11 @@ const SEGMENT_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone)]
 enum Operation {
     Put(u8, usize),
+    /// A put with so many seconds to live.
+    PutFor(u8, usize, u64),
+    /// So many seconds go by.
+    Pass(u64),
+    Sweep,
     Create(u8, usize),
     Replace(u8, usize),
     Swap(u8, usize),
@@ -30,6 +36,9 @@ fn operation() -> impl Strategy<Value = Operation> {
     let len = prop_oneof![0..64usize, 0..3000usize, Just(30_000usize)];
     prop_oneof![
         6 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Put(k, n)),
+        3 => (key.clone(), len.clone(), 1..9u64).prop_map(|(k, n, s)| Operation::PutFor(k, n, s)),
+        2 => (1..5u64).prop_map(Operation::Pass),
+        1 => Just(Operation::Sweep),
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Create(k, n)),
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Replace(k, n)),
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Swap(k, n)),
@@ -51,6 +60,10 @@ struct Pair {
     region: Region,
     map: BTreeMap<Vec<u8>, (Vec<u8>, Token)>,
     writes: u64,
+    /// Seconds that went by, as this test counts them.
+    now: u64,
+    /// When entries of the map expire: half a second after `now` had this value.
+    deadlines: BTreeMap<Vec<u8>, u64>,
 }
 
 impl Pair {
@@ -59,7 +72,7 @@ impl Pair {
         let node = home.node();
         let builder = node.region("model").max_bytes(MAX_BYTES).segment_bytes(SEGMENT_BYTES);
         let region = builder.create().expect("a new region");
-        Pair { home, region, map: BTreeMap::new(), writes: 0 }
+        Pair { home, region, map: BTreeMap::new(), writes: 0, now: 0, deadlines: BTreeMap::new() }
     }
 
     fn run(&mut self, operation: &Operation) {
@@ -69,6 +82,30 @@ impl Pair {
                 let outcome = self.region.put(&key, &value).expect("put");
                 assert_eq!(outcome.created, !self.map.contains_key(&key));
                 self.wrote(key, value, outcome.token);
+            }
+            Operation::PutFor(key, len, seconds) => {
+                let (key, value) = (name(key), self.value(len));
+                // Half a second more: what time the test itself takes does not matter.
+                let life = WriteOptions::ttl(Duration::from_millis(seconds * 1000 + 500));
+                let outcome = self.region.put_with(&key, &value, &life).expect("put");
+                assert_eq!(outcome.created, !self.map.contains_key(&key));
+                self.wrote(key.clone(), value, outcome.token);
+                self.deadlines.insert(key, self.now + seconds);
+            }
+            Operation::Pass(seconds) => {
+                vug::advance_clock(Duration::from_secs(seconds));
+                self.now += seconds;
+                let now = self.now;
+                self.deadlines.retain(|key, deadline| {
+                    if *deadline < now {
+                        self.map.remove(key);
+                    }
+                    *deadline >= now
+                });
+            }
+            Operation::Sweep => {
+                self.region.sweep(usize::MAX).expect("sweep");
+                assert_eq!(self.region.len().expect("len"), self.map.len() as u64);
             }
             Operation::Create(key, len) => self.create(name(key), len),
             Operation::Replace(key, len) => self.replace(name(key), len),
@@ -98,7 +135,8 @@ impl Pair {
                 assert_eq!(contains, self.map.contains_key(&key));
             }
             Operation::Length => {
-                assert_eq!(self.region.len().expect("len"), self.map.len() as u64);
+                // Expired entries count until they are swept.
+                assert!(self.region.len().expect("len") >= self.map.len() as u64);
             }
             Operation::Iterate => self.iterate(),
             Operation::Reopen => self.reopen(),
@@ -112,6 +150,7 @@ impl Pair {
     }
 
     fn wrote(&mut self, key: Vec<u8>, value: Vec<u8>, token: Token) {
+        self.deadlines.remove(&key);
         if let Some((_, before)) = self.map.insert(key, (value, token)) {
             assert!(token > before, "versions grow: {before:?}, then {token:?}");
         }
@@ -219,6 +258,7 @@ proptest! {
             pair.run(operation);
         }
         pair.iterate();
+        pair.run(&Operation::Sweep);
         let report = assert_clean(pair.region.path());
         if let Some(report) = report {
             prop_assert_eq!(report.entries, pair.map.len() as u64);
