@@ -59,6 +59,7 @@ pub use region::attributes::{Attributes, DataPolicy, Scope};
 pub use region::events::{Event, Notice, Subscription};
 pub use region::expiry::{Expiry, ExpiryAction};
 pub use region::guard::{Guard, OwnedGuard};
+pub use region::handle::Handle;
 pub use region::iter::{Entry, EntryView, Iter};
 pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::many::Values;

@@ -109,3 +109,33 @@ fn huge_pages_are_used_where_the_file_system_gives_them() {
         _ => println!("skipped: needs root, unshare(1), and huge pages for tmpfs not denied"),
     }
 }
+
+#[test]
+fn a_handle_sees_every_change_of_its_key() {
+    let home = home();
+    let (_node, region) = region(&home, 4 << 20);
+    let handle = region.handle(b"hot").expect("handle");
+    assert_eq!(handle.token().expect("token"), None);
+    assert!(handle.get().expect("get").is_none());
+    let mut buffer = [0; 8];
+    for round in 0..30_000_u64 {
+        match round % 5 {
+            4 => {
+                region.remove(b"hot").expect("remove");
+                assert_eq!(handle.read(&mut buffer).expect("read"), None);
+                continue;
+            }
+            _ => region.put(b"hot", &round.to_le_bytes()).expect("put"),
+        };
+        // The index grows and segments are used again meanwhile.
+        region.put(&(round % 15_000).to_le_bytes(), &[0; 100]).expect("put");
+        for _ in 0..2 {
+            assert_eq!(handle.read(&mut buffer).expect("read"), Some(8));
+            assert_eq!(u64::from_le_bytes(buffer), round);
+        }
+        let guard = handle.get().expect("get").expect("there");
+        assert_eq!(*guard, round.to_le_bytes());
+        assert_eq!(Some(guard.token()), region.token(b"hot").expect("token"));
+    }
+    assert!(matches!(region.handle(b""), Err(Error::InvalidKey { .. })));
+}

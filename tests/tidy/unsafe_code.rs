@@ -34,6 +34,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/region/clean.rs",
     "shm/src/region/events.rs",
     "shm/src/region/guard.rs",
+    "shm/src/region/handle.rs",
     "shm/src/region/index.rs",
     "shm/src/region/iter.rs",
     "shm/src/region/parker.rs",

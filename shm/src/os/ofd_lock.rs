@@ -84,8 +84,8 @@ impl Drop for LockFile {
     }
 }
 
-/// Takes a lock that others may take as well, for the description of `file`, which must not be mapped
-/// and needs no right to write; false if somebody has the byte for himself.
+/// Takes a lock that others may take as well, for the description of `file`, which must not be
+/// mapped and needs no right to write; false if somebody has the byte for himself.
 pub(crate) fn try_share(file: &File, byte: u64) -> io::Result<bool> {
     let lock = one_byte(libc::F_RDLCK, byte)?;
     match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {

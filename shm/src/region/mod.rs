@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod expiry;
 pub(crate) mod file;
 pub(crate) mod guard;
+pub(crate) mod handle;
 pub(crate) mod index;
 pub(crate) mod iter;
 pub(crate) mod lifetime;
@@ -34,6 +35,7 @@ use crate::recover::Recovery;
 use crate::region::attributes::{Attributes, Scope};
 use crate::region::events::Subscription;
 use crate::region::guard::{Guard, OwnedGuard};
+use crate::region::handle::Handle;
 use crate::region::iter::{EntryView, Iter};
 use crate::region::many::Values;
 use crate::region::mapped::Mapped;
@@ -196,6 +198,14 @@ impl Region {
     /// As [`Region::get`]; `TooManyPins` when the process pins 254 segments.
     pub fn get_owned(&self, key: &[u8]) -> Result<Option<OwnedGuard>> {
         self.mapped.get_owned(key)
+    }
+
+    /// A handle for a key that is read often; the key need not be present.
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    pub fn handle(&self, key: &[u8]) -> Result<Handle> {
+        Handle::new(&self.mapped, key)
     }
 
     /// Replaces the content of `value` by a copy of the entry's value; `None` leaves it alone.

@@ -140,7 +140,7 @@ impl Mapped {
     ///
     /// A chain that is being moved is read where it is: its frozen words hold until it is moved.
     #[inline(always)]
-    fn lookup<'m>(
+    pub(crate) fn lookup<'m>(
         &'m self,
         mut log2: u32,
         hazard: Hazard<'m>,

@@ -120,11 +120,13 @@ impl Mapped {
     /// Takes a guard's hazard word for a visit; given back on drop, also by a panic.
     pub(crate) fn held(self: &Arc<Self>) -> Result<Held<'_>> {
         let context = self.context()?;
-        let number = context.hold().ok_or_else(|| Error::TooManyPins {
-            region: self.name.clone(),
-            max: HAZARDS - OPERATION_HAZARDS,
-        })?;
+        let number = context.hold().ok_or_else(|| self.too_many_guards())?;
         Ok(Held { region: self, context, number })
+    }
+
+    #[cold]
+    pub(crate) fn too_many_guards(&self) -> Error {
+        Error::TooManyPins { region: self.name.clone(), max: HAZARDS - OPERATION_HAZARDS }
     }
 
     pub(crate) fn descriptor(&self, context: &Context) -> &ThreadDescriptor {
