@@ -5,6 +5,7 @@
 
 pub mod table;
 
+mod batch;
 mod handle;
 mod latency;
 mod memory;
@@ -67,6 +68,7 @@ type Part = (&'static str, fn(&Plan, &Controls<'_>, &mut Report) -> Vec<Row>);
 const PARTS: &[Part] = &[
     ("memory", memory::measure),
     ("speed", speed::measure),
+    ("batch", batch::measure),
     ("handle", handle::measure),
     ("overwrite", overwrite::measure),
     ("recovery", recovery::measure),
