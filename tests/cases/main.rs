@@ -15,6 +15,7 @@
 //! | 10 | a miss needs an instant without the key | `histories.rs` |
 //! | 11 | the event ring goes round while producers die | `case_11` |
 //! | 12 | nobody sleeps past a change; killed and stopped processes do not change that | `case_12` |
+//! | 13 | replace, delete, expire and move of the same records, with deaths | `case_13` |
 //! | 14 | a storm of creators, some of them killed, makes one region | `case_14` |
 //! | 15 | who is stopped at any step holds nobody up | `case_15` |
 
@@ -24,6 +25,7 @@ mod case_04;
 mod case_08;
 mod case_11;
 mod case_12;
+mod case_13;
 mod case_14;
 mod case_15;
 mod stopped;

@@ -12,8 +12,9 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
-use vug::{DataPolicy, Node, Region, Scope};
+use vug::{DataPolicy, MaintainOptions, Node, Region, Scope, WriteOptions};
 
 /// A region of local scope.
 pub const LOCAL: &str = "local";
@@ -214,6 +215,7 @@ pub fn main(arguments: &[String]) {
         ("contend", [place, role @ ..]) => {
             contend::run(home, place.parse().expect("a number"), !role.is_empty());
         }
+        ("brawl", [seed]) => brawl(home, seed.parse().expect("a number")),
         ("flood", [region, prefix, count]) => {
             flood(home, region, prefix, count.parse().expect("a number"));
         }
@@ -281,6 +283,28 @@ fn churn(home: &Path, slot: &str, start: u64) {
         region.put(shared.as_bytes(), &encode(tag, 300)).expect("put");
         if random >> 60 == 0 {
             region.remove(shared.as_bytes()).expect("remove");
+        }
+    }
+}
+
+/// All that can happen to a record, to the same four of them.
+fn brawl(home: &Path, seed: u64) {
+    let node = Node::open(home).expect("open");
+    let region = node.region(LOCAL).open().expect("open");
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for n in 0..600 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let key = format!("brawl-{}", (random >> 20) % 4);
+        let value = encode(n, 100 + (random >> 40) as usize % 3000);
+        let soon = WriteOptions::ttl(Duration::from_micros(1 + (random >> 30) % 3000));
+        match (random >> 10) % 12 {
+            0..5 => drop(region.put(key.as_bytes(), &value).expect("put")),
+            5..7 => drop(region.remove(key.as_bytes()).expect("remove")),
+            7..10 => drop(region.put_with(key.as_bytes(), &value, &soon).expect("put")),
+            10 => drop(region.sweep(1000).expect("sweep")),
+            _ => drop(region.maintain(&MaintainOptions::thorough()).expect("maintain")),
         }
     }
 }
