@@ -70,6 +70,16 @@ fn compare(load: Load, slices: usize) {
                 }
             }),
         ),
+        ("handle", {
+            let count = load.entries.min(1000);
+            let handle = |n| region.handle(&key(n)).expect("handle");
+            let handles: Vec<vug::Handle> = (0..count).map(handle).collect();
+            let mut value = vec![0; load.value_len];
+            each(move |n| {
+                let read = handles[(n % count) as usize].read(&mut value);
+                read.expect("read").is_some()
+            })
+        }),
     ];
     let mut times = vec![Vec::new(); ways.len()];
     let mut at = 0;
