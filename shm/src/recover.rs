@@ -179,7 +179,7 @@ fn recover_thread(
             continue;
         }
         // It may have died after it had named the table it built.
-        let becomes = match tables::holder(&region.log, segment) {
+        let becomes = match tables::holder(&region.log, segment, word) {
             Some(log2) => word.becomes(SegmentState::Index, log2),
             None => {
                 run::recover(&region.log, segment, word);

@@ -153,7 +153,7 @@ fn check_state(
     let owner = u64::from(word.owner());
     match table {
         // It is being freed, segment by segment.
-        Some(table) if table < current && state != SegmentState::Index => {}
+        Some(table) if table < current && (state != SegmentState::Index || owner > table) => {}
         // Its builder was stopped, or died, after it had named the table.
         Some(_) if state == SegmentState::Active => {}
         Some(table) if state != SegmentState::Index => {

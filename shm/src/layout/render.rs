@@ -422,10 +422,16 @@ fn segment_word() -> String {
 fn run_word() -> String {
     let count = RunWord::head(u32::MAX, 0).0;
     let continuation = RunWord::continuation(0, 0).0;
+    let table = RunWord::table(0, 0).0;
     bits(&[
-        (count, "count", "head: segments of the run; continuation: segments before it in the run"),
-        (continuation, "continuation", "1 = not the head"),
-        (RunWord::head(0, u64::MAX).0, "generation", "low bits of the generation of the head"),
+        (count, "count", "segments of the run; segments before it in the run; log2 of the table"),
+        (continuation, "continuation", "1 = in a run and not its head"),
+        (table, "table", "1 = in an index table"),
+        (
+            RunWord::head(0, u64::MAX).0,
+            "generation",
+            "low bits of that of the head; table: its own",
+        ),
     ])
 }
 

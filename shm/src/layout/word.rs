@@ -309,14 +309,16 @@ impl SegmentWord {
     }
 }
 
-/// A segment's place in a run: segments side by side that hold one record.
+/// A segment's place among segments side by side: in a run, which holds one record, or in an index
+/// table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RunWord(pub(crate) u64);
 
 impl RunWord {
     const COUNT_MASK: u64 = (1 << SEGMENT_BITS) - 1;
     const CONTINUATION: u64 = 1 << SEGMENT_BITS;
-    const GENERATION_SHIFT: u32 = SEGMENT_BITS + 1;
+    const TABLE: u64 = 1 << (SEGMENT_BITS + 1);
+    const GENERATION_SHIFT: u32 = SEGMENT_BITS + 2;
 
     fn new(count: u32, generation: u64) -> Self {
         Self((generation << Self::GENERATION_SHIFT) | (u64::from(count) & Self::COUNT_MASK))
@@ -330,6 +332,11 @@ impl RunWord {
     /// Of the segment `steps` behind a head that is at `generation`.
     pub(crate) fn continuation(steps: u32, generation: u64) -> Self {
         Self(Self::new(steps, generation).0 | Self::CONTINUATION)
+    }
+
+    /// Of a segment that is itself at `generation`, in the table with 2^`log2` primary buckets.
+    pub(crate) fn table(log2: u32, generation: u64) -> Self {
+        Self(Self::new(log2, generation).0 | Self::TABLE)
     }
 
     /// Segments of the run whose head is at `generation`; `None` if the word is not of such a head.
@@ -434,6 +441,9 @@ mod tests {
         assert_eq!(head.segments(generation + 1), None);
         let rest = RunWord::continuation(7, generation);
         assert_eq!((rest.segments(generation), rest.steps()), (None, Some(7)));
+        let table = RunWord::table(40, generation);
+        assert_eq!((table.segments(generation), table.steps()), (None, None));
+        assert_ne!(table, RunWord::table(40, generation + 1));
         assert_eq!(RunWord(0).segments(0), None);
     }
 }

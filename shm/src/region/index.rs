@@ -7,6 +7,7 @@
 //! | killed after | state | who repairs |
 //! |---|---|---|
 //! | each segment for the new table | active, owner dead | recovery: Active -> Sealed |
+//! | it is empty, and says so in its `RunWord` | the same | the same |
 //! | directory names the table | it grows; its segments are active, owner dead | recovery: Active -> Index |
 //! | a segment becomes Index | the same | the same |
 //! | steps of a chain | see [`grow`](crate::table::grow) | whoever inserts |
@@ -18,6 +19,11 @@
 //! The directory word of a table goes 0 -> first segment + 1 -> 0, each once: whoever builds table
 //! n has pinned table n - 1 at most, so table n cannot go before the builder is done, and a builder
 //! that comes late finds the word taken.
+//!
+//! Segments of an old table are free one by one, and in use again, while the directory still names
+//! it: whoever frees them may be stopped. So to be in a range that the directory names proves
+//! nothing; an active segment is part of the table only if its `RunWord` says so of this very
+//! generation of it.
 
 use crate::crash;
 use crate::error::{Error, Result};
@@ -27,11 +33,13 @@ use crate::heap::run;
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::region::{Geometry, MAX_TABLE};
 use crate::layout::thread::{InsertDescriptor, MOVER_HAZARD, ThreadDescriptor};
-use crate::layout::word::{HeaderWord, Location, SegmentState, SegmentWord, SlotRef, SlotWord};
+use crate::layout::word::{
+    HeaderWord, Location, RunWord, SegmentState, SegmentWord, SlotRef, SlotWord,
+};
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
 use crate::sync::prefetch::prefetch;
-use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, raise};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
 use crate::table::grow::{self, Contents, Mover, Stuck};
 use crate::table::pin::{TablePin, pin};
 use crate::table::{Chain, View, insert, tables};
@@ -318,7 +326,12 @@ impl Mapped {
         crash::point("grow.claimed");
         for segment in first..first + count {
             self.log.wipe(segment, author.thread());
+            if let Some(header) = self.log.header(segment) {
+                let generation = self.log.state(segment).generation();
+                header.run.store(RunWord::table(next, generation).0, Release);
+            }
         }
+        crash::point("grow.built");
         let named =
             words.tables[next as usize].compare_exchange(0, u64::from(first) + 1, SeqCst, SeqCst);
         crash::point("grow.named");
@@ -337,6 +350,7 @@ impl Mapped {
         for segment in first..first + count {
             let word = self.log.state(segment);
             if word.state() == Some(SegmentState::Active)
+                && tables::is_part(&self.log, log2, segment, word)
                 && self.log.transition(segment, word, word.becomes(SegmentState::Index, log2))
             {
                 crash::point("grow.settled");
@@ -428,3 +442,6 @@ impl Mapped {
 }
 
 const _: () = assert!(MAX_OVERFLOW > 0 && Geometry::table_buckets(MAX_TABLE) <= u32::MAX as u64);
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::heap::Log;
 use crate::layout::bucket::Bucket;
 use crate::layout::region::{Geometry, MAX_TABLE, TABLES};
-use crate::layout::word::SegmentState;
+use crate::layout::word::{RunWord, SegmentState, SegmentWord};
 use crate::os::mapping::{Mapping, Window};
 use crate::sync::Acquire;
 use crate::table::View;
@@ -65,9 +65,16 @@ pub(crate) fn place(log: &Log, log2: u32) -> Option<(u32, u32)> {
     (first.checked_add(count)? <= log.segments()).then_some((first, count))
 }
 
-/// The table whose memory a segment is, if any.
-pub(crate) fn holder(log: &Log, segment: u32) -> Option<u32> {
-    (0..=MAX_TABLE).find(|&log2| {
-        place(log, log2).is_some_and(|(first, count)| (first..first + count).contains(&segment))
-    })
+/// The table whose memory a segment is, if any; `word` is its state word.
+pub(crate) fn holder(log: &Log, segment: u32, word: SegmentWord) -> Option<u32> {
+    (0..=MAX_TABLE).find(|&log2| is_part(log, log2, segment, word))
+}
+
+/// Whether a segment with this state word was built as a part of the table that the directory
+/// names. The word that says so is of one generation of the segment: what the directory forgets
+/// too late is not taken for a part of the table again.
+pub(crate) fn is_part(log: &Log, log2: u32, segment: u32, word: SegmentWord) -> bool {
+    let built = RunWord::table(log2, word.generation()).0;
+    place(log, log2).is_some_and(|(first, count)| (first..first + count).contains(&segment))
+        && log.header(segment).is_some_and(|header| header.run.load(Acquire) == built)
 }
