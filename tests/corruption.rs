@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use vug::Node;
 use vug::check::check_file;
 use vug_tests::TempHome;
-use vug_tests::damage::{Layout, Random, exercise, prepare, strike};
+use vug_tests::damage::{Layout, Random, exercise, prepare, read_only, strike};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 /// Tells a child what to do: `first..end` and the home directory.
@@ -105,6 +105,9 @@ impl Bench<'_> {
             *node = None;
         }
         let node = node.get_or_insert_with(|| Node::open(self.home).expect("the node is good"));
+        if random.below(3) == 0 {
+            read_only(self.home, "damaged", random);
+        }
         let Ok(region) = node.region("damaged").open() else { return };
         exercise(node, &region, random);
         drop(region);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vug::{Error, Node, Region, Swap, Token, WriteOptions};
+use vug::{Error, MaintainOptions, Node, PutIfAbsent, Region, Swap, Token, WriteOptions};
 use vug_tests::{TempHome, assert_clean};
 
 const MAX_BYTES: u64 = 4 << 20;
@@ -21,6 +21,13 @@ enum Operation {
     Replace(u8, usize),
     Swap(u8, usize),
     SwapStale(u8, u8, usize),
+    PutIfAbsent(u8, usize),
+    RemoveIf(u8, u8),
+    Update(u8, usize),
+    GetMany,
+    Maintain(bool),
+    /// A value of several segments.
+    PutHuge(u8),
     Destroy(u8),
     Remove(u8),
     Get(u8),
@@ -42,7 +49,13 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Create(k, n)),
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Replace(k, n)),
         2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Swap(k, n)),
+        2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::PutIfAbsent(k, n)),
+        2 => (key.clone(), len.clone()).prop_map(|(k, n)| Operation::Update(k, n)),
         1 => (key.clone(), key.clone(), len).prop_map(|(k, o, n)| Operation::SwapStale(k, o, n)),
+        2 => (key.clone(), key.clone()).prop_map(|(k, o)| Operation::RemoveIf(k, o)),
+        1 => key.clone().prop_map(Operation::PutHuge),
+        1 => Just(Operation::GetMany),
+        1 => prop::bool::ANY.prop_map(Operation::Maintain),
         2 => key.clone().prop_map(Operation::Destroy),
         2 => key.clone().prop_map(Operation::Remove),
         4 => key.clone().prop_map(Operation::Get),
@@ -122,6 +135,16 @@ impl Pair {
                     self.swap(name(key), token, len);
                 }
             }
+            Operation::PutIfAbsent(key, len) => self.put_if_absent(name(key), len),
+            Operation::RemoveIf(key, other) => self.remove_if(&name(key), &name(other)),
+            Operation::Update(key, len) => self.update(name(key), len),
+            Operation::GetMany => self.get_many(),
+            Operation::Maintain(compact) => {
+                let mut options = MaintainOptions::default();
+                options.compact = compact;
+                self.region.maintain(&options).expect("maintain");
+            }
+            Operation::PutHuge(key) => self.put_huge(name(key)),
             Operation::Destroy(key) => self.destroy(&name(key)),
             Operation::Remove(key) => {
                 let removed = self.region.remove(&name(key)).expect("remove");
@@ -165,6 +188,63 @@ impl Pair {
             }
             Err(Error::EntryExists { .. }) => assert!(self.map.contains_key(&key)),
             Err(error) => panic!("create: {error}"),
+        }
+    }
+
+    fn put_if_absent(&mut self, key: Vec<u8>, len: usize) {
+        let value = self.value(len);
+        match self.region.put_if_absent(&key, &value).expect("put_if_absent") {
+            PutIfAbsent::Created(outcome) => {
+                assert!(!self.map.contains_key(&key));
+                self.wrote(key, value, outcome.token);
+            }
+            PutIfAbsent::Present { token, value } => {
+                assert_eq!(self.map.get(&key), value.map(|value| (value, token)).as_ref());
+            }
+        }
+    }
+
+    /// With the token that another key has, perhaps the same.
+    fn remove_if(&mut self, key: &[u8], other: &[u8]) {
+        let Some((_, token)) = self.map.get(other).cloned() else { return };
+        let current = self.map.get(key).map(|(_, token)| *token);
+        match self.region.remove_if(key, token).expect("remove_if") {
+            Swap::Swapped(_) => {
+                assert_eq!(current, Some(token));
+                self.map.remove(key);
+            }
+            Swap::Changed(found) => assert_eq!((found, found == Some(token)), (current, false)),
+        }
+    }
+
+    fn update(&mut self, key: Vec<u8>, len: usize) {
+        let value = self.value(len);
+        let before = self.map.get(&key).map(|(value, _)| value.clone());
+        let updated = self.region.update(&key, |old| {
+            assert_eq!(old, before.as_deref());
+            old.map(|_| value.clone())
+        });
+        let updated = updated.expect("update");
+        assert_eq!(updated.is_some(), before.is_some());
+        if let Some(outcome) = updated {
+            self.wrote(key, value, outcome.token);
+        }
+    }
+
+    fn get_many(&self) {
+        let keys: Vec<Vec<u8>> = (0..24).map(name).collect();
+        let found = self.region.get_all(&keys).expect("get_all");
+        let expected = keys.iter().map(|key| self.map.get(key).map(|(value, _)| value.clone()));
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+
+    /// There may be no window for it, even where there is room.
+    fn put_huge(&mut self, key: Vec<u8>) {
+        let value = self.value(3 * SEGMENT_BYTES as usize);
+        match self.region.put(&key, &value) {
+            Ok(outcome) => self.wrote(key, value, outcome.token),
+            Err(Error::OutOfSpace { .. }) => {}
+            Err(error) => panic!("put: {error}"),
         }
     }
 

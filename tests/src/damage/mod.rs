@@ -10,7 +10,7 @@ mod usage;
 pub use layout::Layout;
 pub use shape::{Shape, prepare};
 pub use strike::{seal, strike};
-pub use usage::exercise;
+pub use usage::{exercise, read_only};
 
 /// SplitMix64: a seed is a case, on every machine.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use super::Random;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState};
 use vug::{Kind, MaintainOptions, Node, Region, Swap, WriteOptions};
@@ -45,6 +46,30 @@ pub fn exercise(node: &Node, region: &Region, random: &mut Random) {
     }
 }
 
+/// The same for who may only read; it writes nothing, so the damage is still there.
+///
+/// # Panics
+/// As [`exercise`].
+pub fn read_only(home: &Path, name: &str, random: &mut Random) {
+    let Ok(node) = Node::open_read_only(home) else { return };
+    let Ok(region) = node.region(name) else { return };
+    for _ in 0..20 {
+        let key = (random.below(160) as u32).to_le_bytes();
+        if let Ok(Some(entry)) = region.get(&key) {
+            touch(&entry.value);
+        }
+        let _ = (region.token(&key), region.contains_key(&key));
+    }
+    let mut seen = 0;
+    for entry in region.iter() {
+        let Ok(entry) = entry else { break };
+        touch(&entry.value);
+        seen += 1;
+        assert!(seen < MANY, "the iteration does not end");
+    }
+    let _ = (region.len(), region.statistics(), region.pins());
+}
+
 /// Reads every byte.
 fn touch(value: &[u8]) -> u8 {
     std::hint::black_box(value.iter().fold(0, |sum, byte| sum ^ byte))
@@ -62,6 +87,7 @@ fn one(region: &Region, random: &mut Random) {
         16 => drop(region.update(&key, |old| old.map(<[u8]>::to_vec))),
         17 => drop(region.remove_if_value(&key, &value)),
         18 => drop(region.put_if_absent(&key, &value)),
+        19 if random.below(2) == 0 => handle(region, &key),
         19 => many(region, random),
         20 => drop(region.put_with(&key, &value, &WriteOptions::ttl(Duration::from_micros(50)))),
         // Both look for room everywhere, which takes as long as a hundred others.
@@ -80,6 +106,13 @@ fn one(region: &Region, random: &mut Random) {
         14 => drop(region.sweep(100)),
         _ => drop(region.remove(&key)),
     }
+}
+
+fn handle(region: &Region, key: &[u8]) {
+    let Ok(handle) = region.handle(key) else { return };
+    drop(handle.get().map(|found| found.map(|value| touch(&value))));
+    drop(region.put(key, b"changed"));
+    let _ = (handle.get_into(&mut Vec::new()), handle.token(), handle.read(&mut [0; 16]));
 }
 
 fn many(region: &Region, random: &mut Random) {
