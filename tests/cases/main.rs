@@ -10,6 +10,9 @@
 //! | 2 | of two inserters of a key one dies in the middle | `case_02` |
 //! | 3 | who goes on after a long stop changes nothing that is not its own | `case_03` |
 //! | 4 | a guard keeps its bytes and one segment | `case_04` |
+//! | 5 | recoverers die while they recover, three deep | `case_05` |
+//! | 6 | a live member is never declared dead, a dead one always | `case_06` |
+//! | 7 | reused pids, other pid namespaces, zombies, main threads that ended | `case_07` |
 //! | 8 | a forked child is refused, or joins by itself; the parent does not notice | `case_08` |
 //! | 9 | full file system, truncated and damaged files | `full_disk.rs`, `bad_input.rs`, `corruption.rs` |
 //! | 10 | a miss needs an instant without the key | `histories.rs` |
@@ -22,6 +25,9 @@
 mod case_02;
 mod case_03;
 mod case_04;
+mod case_05;
+mod case_06;
+mod case_07;
 mod case_08;
 mod case_11;
 mod case_12;
