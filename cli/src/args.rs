@@ -47,6 +47,16 @@ pub(crate) enum Command {
     Put(Put),
     /// Remove keys from a region
     Del(Del),
+    /// Add to a counter and print the sum
+    ///
+    /// A counter is a value of eight bytes, a signed little-endian integer; an absent key counts
+    /// as 0. The addition is atomic among all processes of the node.
+    Incr(Incr),
+    /// Wait until a key changes
+    ///
+    /// Returns when the key was written, removed or created since the command looked at it first,
+    /// or has another version than --since.
+    Wait(Wait),
     /// Make a region
     Create(Create),
     /// Load rows of a CSV or JSON lines file into a region
@@ -156,6 +166,35 @@ pub(crate) struct Del {
     pub(crate) keys: Vec<OsString>,
     #[command(flatten)]
     pub(crate) ack: Acknowledge,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Incr {
+    /// Region to write
+    pub(crate) region: String,
+    /// The key of the counter
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+    /// What to add
+    #[arg(default_value_t = 1, allow_negative_numbers = true)]
+    pub(crate) delta: i64,
+    #[command(flatten)]
+    pub(crate) ack: Acknowledge,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Region to watch
+    pub(crate) region: String,
+    /// The key
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+    /// How long to wait, such as 500ms or 10s [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Version that is known already, as `get --format json` shows it; 0 for an absent key
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) since: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ pub(crate) mod code {
     pub(crate) const BAD_ARGUMENT: u16 = 901;
     pub(crate) const NO_NODE: u16 = 902;
     pub(crate) const NO_KEY: u16 = 903;
+    pub(crate) const TIMED_OUT: u16 = 904;
     pub(crate) const INPUT: u16 = 911;
     pub(crate) const COLUMN: u16 = 912;
     pub(crate) const DUPLICATE: u16 = 913;

@@ -240,3 +240,38 @@ fn entries_expire() {
     let (error, help) = home.vug(["create", "z", "--ttl", "0s"]).failed(2);
     assert!(error.contains("entry_ttl") && help.contains("longer"), "{error} {help}");
 }
+
+#[test]
+fn counters_count() {
+    let home = Home::with_region("r");
+    assert_eq!(home.vug(["incr", "r", "n"]).ok(), "1\n");
+    assert_eq!(home.vug(["incr", "r", "n", "-5"]).ok(), "-4\n");
+    let run = home.vug(["incr", "r", "n", "14", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&run.ok()).unwrap();
+    assert_eq!(shown["value"], "10");
+    home.vug(["put", "r", "n", "10"]).ok();
+    let (error, help) = home.vug(["incr", "r", "n"]).failed(1);
+    assert!(error.contains("not a counter") && error.ends_with("(VUG-0405)"), "{error}");
+    assert!(help.contains("eight bytes"), "{help}");
+}
+
+#[test]
+fn waiting_ends_with_a_change_or_in_time() {
+    let home = Home::with_region("r");
+    let (error, _) = home.vug(["wait", "r", "k", "--timeout", "10ms"]).failed(1);
+    assert!(error.contains("did not change"), "{error}");
+    home.vug(["put", "r", "k", "v"]).ok();
+    // The key was absent when the caller looked; it need not look again.
+    let run = home.vug(["wait", "r", "k", "--since", "0", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&run.ok()).unwrap();
+    assert_eq!(shown["present"], true);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| home.vug(["wait", "r", "k"]));
+        let mut n = 0;
+        while !waiting.is_finished() {
+            n += 1;
+            home.vug(["put", "r", "k", &n.to_string()]).ok();
+        }
+        assert_eq!(waiting.join().unwrap().ok(), "");
+    });
+}

@@ -9,11 +9,13 @@ mod doctor;
 mod export;
 mod get;
 mod import;
+mod incr;
 mod ls;
 mod maintain;
 mod put;
 mod recover;
 mod stat;
+mod wait;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, StdoutLock};
@@ -47,6 +49,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Get(args) => get::run(&context, &args),
         Command::Put(args) => put::run(&context, args),
         Command::Del(args) => del::run(&context, &args),
+        Command::Incr(args) => incr::run(&context, &args),
+        Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
         Command::Import(args) => import::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),
