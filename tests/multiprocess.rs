@@ -267,3 +267,31 @@ fn members_come_and_go() {
     node.recover().expect("recovery");
     assert_eq!(node.members().len(), 1, "{:?}", node.members());
 }
+
+/// All members are killed; whoever comes next finds everything, and what they used is free.
+#[test]
+fn a_warm_restart_finds_everything() {
+    let home = TempHome::new();
+    drop(region(&home));
+    for round in 0..5 {
+        let mut workers: Vec<Worker> = (0..3).map(|_| worker(&home)).collect();
+        for (n, worker) in workers.iter_mut().enumerate() {
+            for key in 0..50 {
+                let answer = worker.ask(format_args!("put {round}-{n}-{key} {key}"));
+                assert!(matches!(answer, Answer::Ok(_)));
+            }
+            worker.send(format_args!("loop-put noise-{n} 0"));
+        }
+        workers.into_iter().for_each(Worker::kill);
+        let node = home.node();
+        let region = node.region("shared").open().expect("open");
+        for key in (0..=round).flat_map(|r| (0..3).map(move |n| format!("{r}-{n}-7"))) {
+            let value = region.get(key.as_bytes()).expect("get");
+            assert_eq!(value.as_deref(), Some(&b"7"[..]), "{key}");
+        }
+        node.recover().expect("recovery");
+        assert!(node.members().iter().all(|member| member.myself));
+        assert!(region.statistics().threads <= 1);
+        assert_clean(region.path());
+    }
+}

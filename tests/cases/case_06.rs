@@ -12,7 +12,7 @@ use crate::WORKER;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{ForkResult, Pid, fork, setsid};
 use vug::{Node, Region};
 use vug_tests::{TempHome, Worker, assert_clean, wait_until};
 
@@ -139,6 +139,38 @@ fn case_06_dead_with_a_living_child() {
     kill(child, None).expect("the child lives");
     kill(child, Signal::SIGKILL).expect("our grandchild");
     assert!(region.contains_key(b"parent").expect("token"));
+    assert_clean(region.path());
+}
+
+/// A daemon: who opened the node before the double fork is dead, who did it after lives.
+#[test]
+fn case_06_double_fork() {
+    let home = TempHome::new();
+    let (node, region) = new_region(&home);
+    let (mut told, tell) = UnixStream::pair().expect("a pair");
+    let first = run_child(|| {
+        let before = node.reopen_after_fork().expect("reopen");
+        run_child(|| {
+            setsid().expect("a new session");
+            run_child(|| {
+                let after = before.reopen_after_fork().expect("reopen");
+                let mine = after.region("r").open().expect("open");
+                mine.put(b"daemon", b"1").expect("put");
+                let pid = std::process::id();
+                std::io::Write::write_all(&mut &tell, &pid.to_le_bytes()).expect("tell");
+                stay();
+            });
+        });
+    });
+    waitpid(first, None).expect("own child");
+    let mut daemon = [0; 4];
+    std::io::Read::read_exact(&mut told, &mut daemon).expect("the daemon's pid");
+    let daemon = u32::from_le_bytes(daemon);
+    assert_dead(&node, first.as_raw() as u32);
+    assert_alive(&node, daemon);
+    kill(Pid::from_raw(daemon as i32), Signal::SIGKILL).expect("our daemon");
+    assert_dead(&node, daemon);
+    assert!(region.contains_key(b"daemon").expect("token"));
     assert_clean(region.path());
 }
 
