@@ -10,11 +10,12 @@ const CROWD: u64 = 5000;
 
 #[test]
 fn case_03_stale_helper() {
-    let nursery = nursery();
-    let node = nursery.node();
-    let region = node.region("crowd").open().expect("open");
     let crowd = |n: u64| format!("crowd-{n}").into_bytes();
     for round in 0..3 {
+        // Each time with the first table: the crowd would miss many buckets of a larger one.
+        let nursery = nursery();
+        let node = nursery.node();
+        let region = node.region("crowd").open().expect("open");
         let key = format!("owner-{round}");
         let owner = Stopped::writing(&nursery, "crowd", &key, "insert.claimed");
         let owner = owner.expect("an insert gets there");
