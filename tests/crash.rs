@@ -121,6 +121,7 @@ fn is_of_memory(at: &str) -> bool {
         "run.",
         "release.",
         "grow.",
+        "evict.",
     ];
     parts.iter().any(|prefix| at.starts_with(prefix))
 }

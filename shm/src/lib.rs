@@ -55,7 +55,7 @@ pub use member::MemberInfo;
 pub use node::{Node, ReadOnlyNode, RegionBuilder};
 pub use recover::Recovery;
 pub use region::atomic::PutIfAbsent;
-pub use region::attributes::{Attributes, DataPolicy, Scope};
+pub use region::attributes::{Attributes, DataPolicy, Eviction, Scope};
 pub use region::events::{Event, Notice, Subscription};
 pub use region::expiry::{Expiry, ExpiryAction};
 pub use region::guard::{Guard, OwnedGuard};

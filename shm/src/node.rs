@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::member::{MemberInfo, Members};
 use crate::recover::Recovery;
 use crate::region::Region;
-use crate::region::attributes::{Attributes, DataPolicy, Given, Scope};
+use crate::region::attributes::{Attributes, DataPolicy, Eviction, Given, Scope};
 use crate::region::expiry::Expiry;
 use crate::region::file::{self, EXTENSION};
 use crate::region::maintain::{MaintainOptions, Maintenance};
@@ -294,6 +294,20 @@ impl RegionBuilder<'_> {
     pub fn alignment(mut self, bytes: u64) -> Self {
         self.wanted.alignment = bytes;
         self.given.alignment = true;
+        self
+    }
+
+    /// What makes room when the region is full.
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.wanted.eviction = eviction;
+        self.given.eviction = true;
+        self
+    }
+
+    /// Bound on the number of entries, with eviction; 0 = none.
+    pub fn max_entries(mut self, entries: u64) -> Self {
+        self.wanted.max_entries = entries;
+        self.given.max_entries = true;
         self
     }
 

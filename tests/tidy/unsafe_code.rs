@@ -33,6 +33,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/recover.rs",
     "shm/src/region/clean.rs",
     "shm/src/region/events.rs",
+    "shm/src/region/evict.rs",
     "shm/src/region/guard.rs",
     "shm/src/region/handle.rs",
     "shm/src/region/index.rs",

@@ -106,7 +106,8 @@ fn gaps(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> Result<()> {
         (HEADER_BYTES as u64, map.words_at),
         (map.states_at + map.segments * 8, map.headers_at),
         (map.headers_at + map.segments * 64, map.ring_at),
-        (map.ring_at + map.ring_len * 8, map.segments_at),
+        (map.ring_at + map.ring_len * 8, map.ghosts_at),
+        (map.ghosts_at + map.ghosts * 8, map.segments_at),
     ];
     for (start, end) in gaps {
         let mut bytes = vec![0; end.saturating_sub(start) as usize];
@@ -205,7 +206,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, ack_reserved), 3),
         (offset_of!(RegionWords, policy_reserved), 2),
         (offset_of!(RegionWords, rare_reserved), 4),
-        (offset_of!(RegionWords, floor_reserved), 7),
+        (offset_of!(RegionWords, floor_reserved), 6),
         (offset_of!(RegionWords, growth_reserved), 6),
         (offset_of!(RegionWords, reserved), 136),
     ];

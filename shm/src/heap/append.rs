@@ -44,7 +44,7 @@ use crate::heap::Log;
 use crate::heap::record::Record;
 use crate::heap::record::copy::Content;
 use crate::heap::run;
-use crate::layout::segment::SegmentHeader;
+use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::clock;
 use crate::sync::{AtomicU64, Relaxed, Release, fence};
@@ -65,6 +65,8 @@ pub(crate) struct Appender {
     classes: [CachePadded<Mutex<Option<Active>>>; CLASSES],
     /// For tombstones when there is no room for other writes.
     reserve: CachePadded<Mutex<Option<Active>>>,
+    /// For records of entries that come back after they were evicted.
+    main: CachePadded<Mutex<Option<Active>>>,
     /// For copies of records that lived long.
     cold: CachePadded<Mutex<Option<Active>>>,
 }
@@ -74,6 +76,8 @@ pub(crate) struct Appender {
 pub(crate) enum Room {
     /// Writes of applications leave the reserve.
     Ordinary,
+    /// The same among what lives long.
+    Main,
     /// Tombstones of distributed regions leave one for a cleaner.
     Tombstone,
     /// Copies by a cleaner, which frees more than it takes.
@@ -84,7 +88,7 @@ impl Room {
     /// Free segments that stay.
     fn leaves(self, log: &Log) -> u32 {
         match self {
-            Self::Ordinary => log.reserve(),
+            Self::Ordinary | Self::Main => log.reserve(),
             Self::Tombstone => 1,
             Self::Copy => 0,
         }
@@ -92,7 +96,7 @@ impl Room {
 
     /// `SegmentHeader::class` of the segments it is appended to.
     fn class(self) -> u64 {
-        u64::from(self == Self::Copy)
+        u64::from(matches!(self, Self::Copy | Self::Main))
     }
 }
 
@@ -113,6 +117,8 @@ pub(crate) trait Author {
     }
     /// Whether it may take from the reserve: a full region must still take destroys.
     fn may_use_reserve(&self) -> bool;
+    /// Whether the record is of an entry that will be used again: it goes where copies go.
+    fn lives_long(&self) -> bool;
 }
 
 /// Classes of time that is left to a record with a deadline.
@@ -147,6 +153,7 @@ impl Appender {
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
             classes: Default::default(),
             reserve: CachePadded::default(),
+            main: CachePadded::default(),
             cold: CachePadded::default(),
         }
     }
@@ -172,6 +179,12 @@ impl Appender {
     ) -> Result<Option<Location>> {
         if content.bytes() > log.segment_bytes() {
             return run::append(log, author, content);
+        }
+        if author.lives_long()
+            && let Some(location) =
+                append_to(&mut locked(&self.main), log, author, content, Room::Main)?
+        {
+            return Ok(Some(location));
         }
         if let (Some(deadline), true) = (content.deadline(), log.segments() >= CLASSED_SEGMENTS) {
             let lane = &self.classes[class_of(deadline)];
@@ -209,7 +222,8 @@ impl Appender {
 
     /// Gives all segments of this process up for adoption.
     pub(crate) fn release(&self, log: &Log) {
-        for lane in self.lanes.iter().chain(&self.classes).chain([&self.reserve, &self.cold]) {
+        let own = [&self.reserve, &self.main, &self.cold];
+        for lane in self.lanes.iter().chain(&self.classes).chain(own) {
             give_up(&mut locked(lane), log);
         }
         log.words().open_hint.store(1, Relaxed);
@@ -458,9 +472,12 @@ impl Log {
             header.latest_deadline.store(0, Relaxed);
             header.newest_version.store(0, Relaxed);
             header.class.store(class, Relaxed);
-            header.birth.store(self.words().births.fetch_add(1, Relaxed), Relaxed);
             header.run.store(0, Relaxed);
             header.committed.store(0, Release);
+            // Last: whoever finds the generation in it knows that `committed` is of this use.
+            header
+                .birth
+                .store(Birth::word(self.words().births.fetch_add(1, Relaxed), word), Release);
             crash::point("append.reset");
         }
         // Before any record: whoever copied bytes of it without protection finds the state changed.

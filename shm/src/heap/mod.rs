@@ -37,11 +37,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::layout::region::{Geometry, RegionWords};
-use crate::layout::segment::SegmentHeader;
+use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::mapping::{Mapping, Window};
 use crate::sync::prefetch::prefetch;
-use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, lower};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, lower};
 
 /// The segments of one region as this process sees them.
 #[derive(Debug)]
@@ -264,9 +264,32 @@ impl Log {
             && location.offset() < self.committed(location.segment())
     }
 
-    /// `SegmentHeader::class`.
+    /// Class of a segment, without the cursor.
     pub(crate) fn class(&self, segment: u32) -> u64 {
-        self.header(segment).map_or(0, |header| header.class.load(Relaxed))
+        self.header(segment).map_or(0, |header| header.class.load(Relaxed) & 0xff)
+    }
+
+    /// Where eviction goes on in a segment: a hint, never behind the first live record.
+    pub(crate) fn cursor(&self, segment: u32) -> usize {
+        let cursor = self.header(segment).map_or(0, |header| header.class.load(Relaxed) >> 32);
+        (cursor as usize & !7).min(self.segment_bytes())
+    }
+
+    /// Stores the cursor. The caller protects the segment.
+    pub(crate) fn set_cursor(&self, segment: u32, cursor: usize) {
+        if let Some(header) = self.header(segment) {
+            let class = header.class.load(Relaxed) & 0xff;
+            header.class.store(((cursor as u64) << 32) | class, Relaxed);
+        }
+    }
+
+    /// Makes a segment that the caller protects the youngest of the main queue.
+    pub(crate) fn renew(&self, segment: u32) {
+        if let Some(header) = self.header(segment) {
+            let births = self.words().births.fetch_add(1, Relaxed);
+            header.class.store(1, Relaxed);
+            header.birth.store(Birth::word(births, self.state(segment)), Release);
+        }
     }
 
     /// Low mark: free segments that writes of applications leave to cleaners and tombstones.
@@ -328,11 +351,24 @@ impl Log {
     pub(crate) unsafe fn walk<'m>(
         &'m self,
         segment: u32,
+        f: impl FnMut(Location, record::Record<'m>) -> bool,
+    ) -> Result<()> {
+        // SAFETY: as the caller says.
+        unsafe { self.walk_from(segment, 0, f) }
+    }
+
+    /// The same from a record in the middle.
+    ///
+    /// # Safety
+    /// As for `walk`; a record begins at `offset`.
+    pub(crate) unsafe fn walk_from<'m>(
+        &'m self,
+        segment: u32,
+        mut offset: usize,
         mut f: impl FnMut(Location, record::Record<'m>) -> bool,
     ) -> Result<()> {
         let generation = self.state(segment).generation();
         let committed = self.committed(segment);
-        let mut offset = 0;
         while offset < committed {
             let location = Location::new(segment, generation, offset);
             // SAFETY: the caller protects the segment.

@@ -10,6 +10,7 @@
 //! Everything here is read from hints. A wrong one costs work, never data.
 
 use crate::heap::Log;
+use crate::layout::segment::Birth;
 use crate::layout::word::{SegmentState, SegmentWord};
 use crate::sync::{Acquire, Relaxed};
 
@@ -46,7 +47,7 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
             continue;
         }
         let live = committed - dead;
-        let age = now.saturating_sub(header.birth.load(Relaxed)) + 1;
+        let age = now.saturating_sub(Birth::number(header.birth.load(Relaxed))) + 1;
         let score = (size - live) as f64 * age as f64 / (size + live) as f64;
         let claimed = header.cleaner.load(Relaxed) != 0;
         let victim = Victim { segment, word, claimed, score };
@@ -90,6 +91,50 @@ fn is_candidate(log: &Log, segment: u32, word: SegmentWord) -> bool {
 /// whether another record fits into it; it might be there again after every cleaning.
 fn gain_of(dead: u64, tail: u64, size: u64) -> u64 {
     if tail >= size / 2 { dead + tail } else { dead }
+}
+
+/// A segment whose entries are the next to be judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Oldest {
+    pub(crate) segment: u32,
+    pub(crate) word: SegmentWord,
+    /// It belongs to the main queue.
+    pub(crate) main: bool,
+    birth: u64,
+}
+
+/// The oldest segment of the small queue (class 0) if that holds more than a tenth of all bytes,
+/// else of the main queue (class 1). `any`: also such that are still appended to. `tried` are left
+/// out.
+pub(crate) fn oldest(log: &Log, tried: &[u32], any: bool) -> Option<Oldest> {
+    let mut bytes = [0, 0];
+    let mut oldest: [Option<Oldest>; 2] = [None, None];
+    for segment in 0..log.segments() {
+        let word = log.state(segment);
+        // Runs too: what is evicted need not be copied.
+        let full = word.state() == Some(SegmentState::Sealed);
+        let filling = matches!(word.state(), Some(SegmentState::Active | SegmentState::Open));
+        let (Some(header), true) = (log.header(segment), full || filling) else {
+            continue;
+        };
+        let birth = header.birth.load(Acquire);
+        if filling && !Birth::is_of(birth, word) {
+            continue; // Taken at this moment: `committed` may still be that of its last use.
+        }
+        let (committed, dead) = (log.committed(segment) as u64, header.dead.load(Acquire));
+        let class = (log.class(segment) & 1) as usize;
+        bytes[class] += committed.saturating_sub(dead);
+        let eligible = if any { (log.cursor(segment) as u64) < committed } else { full };
+        if !eligible || tried.contains(&segment) {
+            continue;
+        }
+        let birth = Birth::number(birth);
+        if oldest[class].is_none_or(|other| birth < other.birth) {
+            oldest[class] = Some(Oldest { segment, word, main: class == 1, birth });
+        }
+    }
+    let [small, main] = oldest;
+    if bytes[0] * 10 > bytes[0] + bytes[1] { small.or(main) } else { main.or(small) }
 }
 
 /// Room in what earlier cleaners have left open.

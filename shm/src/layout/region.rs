@@ -8,6 +8,7 @@
 //!          segment states     segments x 8, padded to 64
 //!          segment headers    segments x 64
 //!          event ring         cells x 8, padded to 4096
+//!          ghosts             entries x 8, padded to 4096; none unless entries are evicted
 //!          segments           segments x segment_bytes
 //! ```
 
@@ -140,7 +141,9 @@ pub(crate) struct RegionWords {
     // Line 6: written by every destroy, read by every write.
     /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
     pub(crate) floor: AtomicU64,
-    pub(crate) floor_reserved: [AtomicU64; 7],
+    /// Visible entries, counted only where `max_entries` bounds them; a death may lose a count.
+    pub(crate) entries: AtomicU64,
+    pub(crate) floor_reserved: [AtomicU64; 6],
 
     // Line 7: hints, of which any value is right.
     /// Overflow buckets in use in the newest table (low half), and which table that is.
@@ -228,18 +231,24 @@ pub(crate) struct Geometry {
     pub(crate) ring_at: u64,
     pub(crate) segments_at: u64,
     pub(crate) file_bytes: u64,
+    pub(crate) ghosts_at: u64,
+    pub(crate) ghosts: u64,
 }
 
 /// Number of words [`Geometry::to_words`] makes.
-pub(crate) const GEOMETRY_WORDS: usize = 14;
+pub(crate) const GEOMETRY_WORDS: usize = 16;
 
 fn align(value: u64, to: u64) -> u64 {
     value.div_ceil(to) * to
 }
 
 impl Geometry {
-    /// For a new region. `segment_bytes` 0 = choose.
-    pub(crate) fn plan(max_bytes: u64, segment_bytes: u64) -> std::result::Result<Self, String> {
+    /// For a new region. `segment_bytes` 0 = choose. `evicts`: with a table of ghosts.
+    pub(crate) fn plan(
+        max_bytes: u64,
+        segment_bytes: u64,
+        evicts: bool,
+    ) -> std::result::Result<Self, String> {
         if !(MIN_BYTES..=MAX_BYTES).contains(&max_bytes) {
             return Err(format!("max_bytes {max_bytes} is not within {MIN_BYTES} and {MAX_BYTES}"));
         }
@@ -273,7 +282,10 @@ impl Geometry {
         let states_at = threads_at + THREADS * size_of::<ThreadDescriptor>() as u64;
         let headers_at = align(states_at + segments * 8, 64);
         let ring_at = align(headers_at + segments * size_of::<SegmentHeader>() as u64, PAGE);
-        let segments_at = align(ring_at + ring_len * 8, PAGE);
+        let ghosts_at = align(ring_at + ring_len * 8, PAGE);
+        // As many as entries of 512 bytes.
+        let ghosts = if evicts { (max_bytes / 512).next_power_of_two() } else { 0 };
+        let segments_at = align(ghosts_at + ghosts * 8, PAGE);
         Ok(Self {
             max_bytes,
             segment_bytes,
@@ -289,6 +301,8 @@ impl Geometry {
             ring_at,
             segments_at,
             file_bytes: segments_at + segments * segment_bytes,
+            ghosts_at,
+            ghosts,
         })
     }
 
@@ -308,6 +322,8 @@ impl Geometry {
             self.ring_at,
             self.segments_at,
             self.file_bytes,
+            self.ghosts_at,
+            self.ghosts,
         ]
     }
 
@@ -315,7 +331,8 @@ impl Geometry {
     /// with other numbers is damaged, whatever its checksum says.
     pub(crate) fn from_words(words: &[u64]) -> Option<Self> {
         let (&max_bytes, &segment_bytes) = (words.first()?, words.get(1)?);
-        let planned = Self::plan(max_bytes, segment_bytes.max(1)).ok()?;
+        let evicts = *words.get(GEOMETRY_WORDS - 1)? != 0;
+        let planned = Self::plan(max_bytes, segment_bytes.max(1), evicts).ok()?;
         (words.get(..GEOMETRY_WORDS)? == planned.to_words()).then_some(planned)
     }
 

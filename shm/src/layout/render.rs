@@ -14,7 +14,7 @@ use crate::layout::node::{
 };
 use crate::layout::record::{
     FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, MAX_ALIGNMENT, MAX_KEY, MAX_VALUE, MIN_ALIGNMENT,
-    RecordHeader, STATE_ABANDONED, STATE_DEAD,
+    RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
 };
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
@@ -143,7 +143,7 @@ fn region_words() -> String {
         entry_ttl: "time to live, microseconds x 4 + expiry action; 0 = none",
         entry_idle: "idle time, microseconds x 4 + expiry action; 0 = none",
         idle_since: "accesses count from here on, microseconds since 1970",
-        max_entries: "reserved (eviction), zero",
+        max_entries: "bound on entries; 0 = none",
         timed_since: "since when versions are times in a region of local scope; 0 = they are not",
         deadlines: "1 = records with a deadline were written",
         policy_reserved: "zero",
@@ -169,10 +169,11 @@ fn region_words() -> String {
         recoveries: "thread descriptors of dead members recovered so far",
         rare_reserved: "zero",
         floor: "writers start above this version",
+        entries: "visible entries, counted only where `max_entries` bounds them; a hint",
         floor_reserved: "zero",
         overflow_used: "newest table << 32 + its overflow buckets in use; any value is right",
         segment_hint: "where the search for a free segment with memory starts; any value is right",
-        births: "reserved (cleaning), zero",
+        births: "segments taken so far",
         migrate_hint: "as `migrated`: where the next helper starts; any value is right",
         sweep_hint: "where the next sweep starts; any value is right",
         unbacked_hint: "where the search for a segment without memory starts; any value is right",
@@ -182,10 +183,10 @@ fn region_words() -> String {
         builder: "table << 32 + thread that builds the one after it; any value is right",
         growth_reserved: "zero",
         tables: "first segment + 1 of the table with 2^n primary buckets; 0 = none",
-        segments_cleaned: "reserved (cleaning), zero",
-        records_moved: "reserved (cleaning), zero",
-        bytes_moved: "reserved (cleaning), zero",
-        foreground_cleans: "reserved (cleaning), zero",
+        segments_cleaned: "segments emptied by copying what lived in them",
+        records_moved: "records copied by that",
+        bytes_moved: "bytes of these",
+        foreground_cleans: "writes that had to make room themselves",
         evicted: "reserved (eviction), zero",
         expired: "entries that sweeps destroyed or invalidated",
         growths: "tables that took the place of smaller ones",
@@ -263,7 +264,7 @@ fn segment_header() -> String {
         birth: "reserved (cleaning), zero",
         class: "reserved (cleaning), zero",
         run: "place in a run, see below; of this use of the segment or an earlier one",
-        cleaner: "reserved (cleaning), zero",
+        cleaner: "thread descriptor that empties it at the moment; any value is right",
     })
 }
 
@@ -512,6 +513,7 @@ fn record_bits() -> String {
         line("flags", u64::from(FLAG_REMOTE), "the change came from another node"),
         line("state", u64::from(STATE_DEAD), "the record is not in the index (any more)"),
         line("state", u64::from(STATE_ABANDONED), "with the former: it never was"),
+        line("state", u64::from(STATE_PUBLISHED), "a cleaner saw it in the index"),
     ];
     table(&["field", "mask", "meaning"], lines.into_iter())
 }
@@ -556,7 +558,7 @@ fn constants() -> String {
 
 /// The words of the header, with two examples.
 fn geometry() -> String {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 16] = [
         "max_bytes",
         "segment_bytes",
         "segments",
@@ -571,8 +573,10 @@ fn geometry() -> String {
         "ring_at",
         "segments_at",
         "file_bytes",
+        "ghosts_at",
+        "ghosts",
     ];
-    let plan = |bytes| Geometry::plan(bytes, 0).map(Geometry::to_words).unwrap_or_default();
+    let plan = |bytes| Geometry::plan(bytes, 0, false).map(Geometry::to_words).unwrap_or_default();
     let (small, usual) = (plan(1 << 20), plan(64 << 20));
     let lines = NAMES.iter().enumerate().map(|(index, name)| {
         let values = [small[index], usual[index]].map(|value| value.to_string());

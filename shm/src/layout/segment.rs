@@ -1,5 +1,6 @@
 //! The per-segment words beside the packed state array.
 
+use crate::layout::word::SegmentWord;
 use crate::os::mapping::Shared;
 use crate::sync::AtomicU64;
 
@@ -17,7 +18,7 @@ pub(crate) struct SegmentHeader {
     /// Highest version of the records in the segment that have no deadline, 0 if there are none.
     /// Hint for sweeps.
     pub(crate) newest_version: AtomicU64,
-    /// `births` of the region when the segment was taken.
+    /// [`Birth`].
     pub(crate) birth: AtomicU64,
     /// 0 = new records, 1 = records that were copied.
     pub(crate) class: AtomicU64,
@@ -25,6 +26,29 @@ pub(crate) struct SegmentHeader {
     pub(crate) run: AtomicU64,
     /// Thread descriptor that empties the segment at the moment: a hint that spreads cleaners.
     pub(crate) cleaner: AtomicU64,
+}
+
+/// When a segment was taken: low 16 bits of its generation, then `births` of the region in 48 bits.
+/// The generation tells whether the header is of this use of the segment already.
+pub(crate) struct Birth;
+
+impl Birth {
+    const BITS: u32 = 48;
+
+    /// The word for a segment that was taken as number `births`.
+    pub(crate) fn word(births: u64, taken: SegmentWord) -> u64 {
+        (taken.generation() << Self::BITS) | Self::number(births)
+    }
+
+    /// `births` in a birth.
+    pub(crate) fn number(birth: u64) -> u64 {
+        birth & ((1 << Self::BITS) - 1)
+    }
+
+    /// Whether a header with this birth is of the use that the state word tells.
+    pub(crate) fn is_of(birth: u64, state: SegmentWord) -> bool {
+        birth >> Self::BITS == state.generation() & 0xffff
+    }
 }
 
 // SAFETY: repr(C), atomics only.

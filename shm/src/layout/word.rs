@@ -120,6 +120,23 @@ impl SlotWord {
         Self(self.0 & !FROZEN)
     }
 
+    /// How often the entry was used since it was copied last, up to 3; only where entries are
+    /// evicted.
+    pub(crate) fn frequency(self) -> u64 {
+        if self.is_empty() { 0 } else { (self.0 & FREQUENCY_MASK) >> FREQUENCY_SHIFT }
+    }
+
+    /// The same entry with another frequency.
+    pub(crate) fn with_frequency(self, frequency: u64) -> Self {
+        let frequency = frequency.min(FREQUENCY_MASK >> FREQUENCY_SHIFT);
+        Self((self.0 & !FREQUENCY_MASK) | (frequency << FREQUENCY_SHIFT))
+    }
+
+    /// The same entry, used once more.
+    pub(crate) fn used_once_more(self) -> Self {
+        self.with_frequency(self.frequency() + 1)
+    }
+
     /// The word without its frequency bits: two words that differ only there name the same entry.
     #[inline]
     pub(crate) fn identity(self) -> u64 {
@@ -414,6 +431,9 @@ mod tests {
         let moved = SlotWord(slot.0 | FREQUENCY_MASK).moved_to(Location::new(1, 2, 8));
         assert_eq!((moved.tag(), moved.location()), (511, Location::new(1, 2, 8)));
         assert_eq!(moved.0 & FREQUENCY_MASK, FREQUENCY_MASK);
+        let used = (0..5).fold(slot, |word, _| word.used_once_more());
+        assert_eq!((used.frequency(), used.identity()), (3, slot.identity()));
+        assert_eq!(used.with_frequency(0), slot);
         assert!(SlotWord::empty(0xfff, u64::MAX).is_empty());
         let claim = HeaderWord(7 << 32).claim(0xabc, 0x7_ffff);
         assert!(claim.is_pending());

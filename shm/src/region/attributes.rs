@@ -11,7 +11,7 @@ use crate::region::expiry::{self, Expiry};
 /// Bits 20 to 23 of the word: binary logarithm of alignment / 8.
 const ALIGNMENT_SHIFT: u32 = 20;
 /// Bits that mean something.
-const KNOWN_BITS: u64 = 0x3_ffff | (0xf << ALIGNMENT_SHIFT);
+const KNOWN_BITS: u64 = 0xf_ffff | (0xf << ALIGNMENT_SHIFT);
 
 /// What a node stores of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +42,18 @@ pub enum Scope {
     /// Other nodes, under a distributed lock. Not built yet.
     Global,
 }
+
+/// What a region does when it is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Writes that find no room fail with `OutOfSpace`; nothing is lost.
+    None,
+    /// Entries that were used least make room: S3-FIFO over segments.
+    S3Fifo,
+}
+
+const EVICTIONS: [(Eviction, &str); 2] = [(Eviction::None, "none"), (Eviction::S3Fifo, "s3-fifo")];
 
 const POLICIES: [(DataPolicy, &str); 5] = [
     (DataPolicy::Empty, "empty"),
@@ -85,6 +97,20 @@ impl fmt::Display for DataPolicy {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(name_of(&SCOPES, *self))
+    }
+}
+
+impl fmt::Display for Eviction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(name_of(&EVICTIONS, *self))
+    }
+}
+
+impl FromStr for Eviction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        value_of(&EVICTIONS, "kind of eviction", text)
     }
 }
 
@@ -141,6 +167,12 @@ pub struct Attributes {
     /// Entries expire when they were neither read nor written for that long. Default none. Changed
     /// by [`Region::set_entry_idle`](crate::Region::set_entry_idle).
     pub entry_idle: Option<Expiry>,
+    /// What makes room when the region is full. Default `None`. Not for `Replicate`, which keeps
+    /// every entry.
+    pub eviction: Eviction,
+    /// Bound on the number of entries; only with eviction. 0 (default) = none. Writers keep it
+    /// together: for a moment each of them may be one entry above it.
+    pub max_entries: u64,
 }
 
 impl Default for Attributes {
@@ -155,6 +187,8 @@ impl Default for Attributes {
             alignment: MIN_ALIGNMENT as u64,
             entry_ttl: None,
             entry_idle: None,
+            eviction: Eviction::None,
+            max_entries: 0,
         }
     }
 }
@@ -194,13 +228,42 @@ impl Attributes {
             expiry.map_or(Ok(()), |expiry| expiry.check(region, self, what))?;
         }
         expiry::check_idle(self, self.entry_idle)?;
-        Geometry::plan(self.max_bytes, self.segment_bytes).map_err(|reason| {
+        self.check_eviction(region)?;
+        let evicts = self.eviction != Eviction::None;
+        Geometry::plan(self.max_bytes, self.segment_bytes, evicts).map_err(|reason| {
             Error::InvalidAttributes {
                 region: region.into(),
                 reason,
                 remedy: "give max_bytes and leave segment_bytes at 0".into(),
             }
         })
+    }
+
+    fn check_eviction(&self, region: &str) -> Result<()> {
+        let invalid = |reason: &str, remedy: &str| {
+            let (region, reason, remedy) = (region.into(), reason.into(), remedy.into());
+            Err(Error::InvalidAttributes { region, reason, remedy })
+        };
+        let evicts = self.eviction != Eviction::None;
+        if evicts && self.data_policy == DataPolicy::Replicate {
+            return invalid(
+                "a replicate region keeps every entry, so it cannot evict any",
+                "use data policy `normal`, or leave eviction at `none`",
+            );
+        }
+        if evicts && self.scope.is_distributed() {
+            return invalid(
+                "entries of a distributed region must not go before they were sent",
+                "use scope `local`, or leave eviction at `none`",
+            );
+        }
+        if self.max_entries != 0 && !evicts {
+            return invalid(
+                "max_entries says how many entries stay, but nothing is evicted",
+                "set eviction to `s3-fifo`, or leave max_entries at 0",
+            );
+        }
+        Ok(())
     }
 
     /// Everything but the sizes and what may change, in one word of the header.
@@ -211,6 +274,7 @@ impl Attributes {
             | (u64::from(self.early_ack) << 17)
             | (u64::from((self.alignment / MIN_ALIGNMENT as u64).trailing_zeros())
                 << ALIGNMENT_SHIFT)
+            | (number_of(&EVICTIONS, self.eviction) << 18)
     }
 
     /// Reads what [`Attributes::to_word`] wrote.
@@ -229,6 +293,8 @@ impl Attributes {
             alignment,
             entry_ttl: None,
             entry_idle: None,
+            eviction: EVICTIONS.get((word >> 18) as usize & 0b11)?.0,
+            max_entries: 0,
         })
     }
 
@@ -251,6 +317,8 @@ impl Attributes {
         let chosen = given.segment_bytes && self.segment_bytes != 0;
         compare(chosen, "segment_bytes", &self.segment_bytes, &found.segment_bytes);
         compare(given.alignment, "alignment", &self.alignment, &found.alignment);
+        compare(given.eviction, "eviction", &self.eviction, &found.eviction);
+        compare(given.max_entries, "max_entries", &self.max_entries, &found.max_entries);
         list
     }
 }
@@ -265,6 +333,8 @@ pub(crate) struct Given {
     pub(crate) max_bytes: bool,
     pub(crate) segment_bytes: bool,
     pub(crate) alignment: bool,
+    pub(crate) eviction: bool,
+    pub(crate) max_entries: bool,
 }
 
 impl Given {
@@ -277,6 +347,8 @@ impl Given {
             max_bytes: true,
             segment_bytes: true,
             alignment: true,
+            eviction: true,
+            max_entries: true,
         }
     }
 }

@@ -52,7 +52,9 @@ use crate::region::Kind;
 use crate::region::index::{Located, mover};
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
+use crate::region::write::NO_RECORD;
 use crate::sync::{AtomicU64, Relaxed, Release, SeqCst};
+use crate::table::pin::TablePin;
 
 /// Victims per look at all segments.
 const BATCH: usize = 4;
@@ -80,7 +82,7 @@ pub(crate) struct Cleaned {
 }
 
 /// What became of one record.
-enum Moved {
+pub(crate) enum Moved {
     /// Dead: it was already, or its copy took its place.
     Dead { bytes: u64 },
     /// It stays for now.
@@ -90,12 +92,14 @@ enum Moved {
 }
 
 /// A cleaning thread.
-struct Cleaner<'m> {
-    region: &'m Mapped,
-    thread: &'m ThreadDescriptor,
-    context: &'m Context,
-    /// Table of its pin.
-    log2: u32,
+pub(crate) struct Cleaner<'m> {
+    pub(crate) region: &'m Mapped,
+    pub(crate) thread: &'m ThreadDescriptor,
+    pub(crate) context: &'m Context,
+    /// `intent.announce` of the write that waits for room.
+    announce: u64,
+    /// Of the tables.
+    pin: TablePin<'m>,
 }
 
 impl Author for Cleaner<'_> {
@@ -116,6 +120,10 @@ impl Author for Cleaner<'_> {
     }
 
     fn may_use_reserve(&self) -> bool {
+        false
+    }
+
+    fn lives_long(&self) -> bool {
         false
     }
 }
@@ -143,27 +151,18 @@ impl Mapped {
         context: &Context,
         work: impl FnOnce(&Cleaner<'_>, &mut Cleaned) -> Result<()>,
     ) -> Result<Cleaned> {
-        let thread = self.descriptor(context);
-        let announce = thread.intent.announce.load(Relaxed);
-        thread.intent.slot.store(0, Release);
-        thread.intent.announce.store(0, Release);
-        let pin = self.pin_table(thread);
-        let cleaner = Cleaner { region: self, thread, context, log2: pin.log2 };
+        let cleaner = Cleaner::begin(self, context);
         let mut done = Cleaned::default();
         let result = work(&cleaner, &mut done);
-        self.appender.release_cold(&self.log);
-        thread.intent.record.store(0, Release);
-        thread.intent.announce.store(announce, Release);
-        pin.release();
-        let words = self.words();
-        words.segments_cleaned.fetch_add(done.segments, Relaxed);
-        words.records_moved.fetch_add(done.records, Relaxed);
-        words.bytes_moved.fetch_add(done.bytes, Relaxed);
+        cleaner.end(&done);
         result.map(|()| done)
     }
 
-    /// Cleans for a write that finds no more than the reserve.
-    pub(crate) fn clean_for_write(&self, context: &Context) -> Result<bool> {
+    /// Cleans, or evicts, for a write that finds no more than the reserve.
+    pub(crate) fn make_room(&self, context: &Context) -> Result<bool> {
+        if self.evicts() {
+            return self.evict_for_write(context);
+        }
         let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX };
         let done = self.clean(context, goal)?;
         if done.records > 0 {
@@ -174,6 +173,44 @@ impl Mapped {
 }
 
 impl<'m> Cleaner<'m> {
+    /// The calling thread has no record of its own that is not finished.
+    pub(crate) fn begin(region: &'m Mapped, context: &'m Context) -> Self {
+        let thread = region.descriptor(context);
+        let record = thread.intent.record.load(Relaxed);
+        debug_assert!(record == 0 || record == NO_RECORD, "a record would lose its intent");
+        let announce = thread.intent.announce.load(Relaxed);
+        thread.intent.slot.store(0, Release);
+        thread.intent.announce.store(0, Release);
+        let pin = region.pin_table(thread);
+        Self { region, thread, context, announce, pin }
+    }
+
+    /// Gives the intent back as it was.
+    pub(crate) fn end(self, done: &Cleaned) {
+        self.region.appender.release_cold(&self.region.log);
+        self.thread.intent.record.store(0, Release);
+        self.thread.intent.announce.store(self.announce, Release);
+        self.pin.release();
+        if done.records > 0 || done.segments > 0 {
+            let words = self.region.words();
+            words.segments_cleaned.fetch_add(done.segments, Relaxed);
+            words.records_moved.fetch_add(done.records, Relaxed);
+            words.bytes_moved.fetch_add(done.bytes, Relaxed);
+        }
+    }
+
+    /// The slot that refers to a record.
+    pub(crate) fn locate(&self, hash: u32, location: Location) -> Result<Option<Located<'m>>> {
+        self.region.locate(mover(self.thread), self.pin.log2, hash, location)
+    }
+
+    /// Frees what is dead.
+    pub(crate) fn collect(&self) -> Result<u64> {
+        let mine = self.region.hazard(self.context, 1);
+        let freed = reclaim::collect(&self.region.log, self.region.protectors(), mine, false)?;
+        Ok(u64::from(freed))
+    }
+
     fn run(&self, goal: Goal, done: &mut Cleaned) -> Result<()> {
         let log = &self.region.log;
         let mut tried: Vec<u32> = Vec::new();
@@ -234,7 +271,7 @@ impl<'m> Cleaner<'m> {
             done.segments += 1;
             reclaim::quarantine(log, segment, mine, true)?;
         }
-        done.freed += u64::from(reclaim::collect(log, region.protectors(), mine, false)?);
+        done.freed += self.collect()?;
         Ok(has_room)
     }
 
@@ -248,10 +285,24 @@ impl<'m> Cleaner<'m> {
         if head.kind == Kind::Tombstone as u8 && !region.is_distributed() {
             return Ok(Moved::Left);
         }
-        let found = region.locate(mover(self.thread), self.log2, head.hash, location)?;
+        let found = self.locate(head.hash, location)?;
         let Some(Located { slot, place, word }) = found else {
             return Ok(Moved::Left);
         };
+        self.move_to(slot, place, word, location, record, None)
+    }
+
+    /// Steps 2 to 8. `frequency`: a new one for the entry.
+    pub(crate) fn move_to(
+        &self,
+        slot: &AtomicU64,
+        place: SlotRef,
+        word: SlotWord,
+        location: Location,
+        record: &Record<'m>,
+        frequency: Option<u64>,
+    ) -> Result<Moved> {
+        let region = self.region;
         record.mark_published();
         crash::point("clean.marked");
         let copy = match region.appender.append_copy(&region.log, self, record) {
@@ -259,7 +310,7 @@ impl<'m> Cleaner<'m> {
             Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),
             Err(error) => return Err(error),
         };
-        let moved = self.swap(slot, place, word, location, copy);
+        let moved = self.swap(slot, place, word, copy, frequency);
         if moved {
             retire(&region.log, location, record);
             crash::point("clean.retired");
@@ -280,12 +331,13 @@ impl<'m> Cleaner<'m> {
         slot: &AtomicU64,
         place: SlotRef,
         mut word: SlotWord,
-        from: Location,
         to: Location,
+        frequency: Option<u64>,
     ) -> bool {
-        let intent = &self.thread.intent;
+        let (from, intent) = (word.location(), &self.thread.intent);
         loop {
             let new = word.moved_to(to);
+            let new = frequency.map_or(new, |frequency| new.with_frequency(frequency));
             intent.slot.store(0, Release);
             intent.old.store(word.0, Release);
             intent.new.store(new.0, Release);

@@ -12,6 +12,8 @@ use crate::region::sweep::Swept;
 
 /// A segment is not cleaned in the background for less than this part of its bytes.
 const WORTH: u64 = 8;
+/// The same in an evicting region, where copies are promoted.
+const EVICTING_WORTH: u64 = 2;
 
 /// How much one [`Region::maintain`](crate::Region::maintain) does.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +107,10 @@ impl Mapped {
         release::release(&self.log, context.index, keep)
     }
 
+    fn worth(&self) -> u64 {
+        if self.evicts() { EVICTING_WORTH } else { WORTH }
+    }
+
     fn maintain(self: &Arc<Self>, options: &MaintainOptions) -> Result<Maintenance> {
         let recovery = crate::recover::recover_all(self)?;
         let context = self.context()?;
@@ -116,7 +122,7 @@ impl Mapped {
         }
         let goal = Goal {
             free: if options.compact { u32::MAX - 1 } else { self.log.high_mark() },
-            worth: self.log.segment_bytes() as u64 / WORTH,
+            worth: self.log.segment_bytes() as u64 / self.worth(),
             bytes: options.copy_bytes,
         };
         let cleaned = self.clean(&context, goal)?;

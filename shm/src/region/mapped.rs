@@ -46,6 +46,8 @@ pub(crate) struct Mapped {
     pub(crate) attachments: Window<Attachment>,
     ring: Window<AtomicU64>,
     pub(crate) tables: Tables,
+    /// Empty unless entries are evicted.
+    pub(crate) ghosts: Window<AtomicU64>,
     pub(crate) hash_seed: u64,
     /// Row of this member.
     attachment: usize,
@@ -82,9 +84,10 @@ impl Mapped {
         let log =
             Log::new(path.clone(), file, mapping, geometry, facts.attributes.alignment as usize)
                 .ok_or_else(damaged)?;
+        let max_entries = log.words().max_entries.load(Relaxed);
         let mut region = Self {
             name: name.into(),
-            attributes: facts.attributes,
+            attributes: Attributes { max_entries, ..facts.attributes },
             me: members.id().word(),
             members,
             epoch: facts.epoch,
@@ -98,6 +101,9 @@ impl Mapped {
                 .window(geometry.ring_at, geometry.ring_len as usize)
                 .ok_or_else(damaged)?,
             tables: Tables::new(mapping),
+            ghosts: mapping
+                .window(geometry.ghosts_at, geometry.ghosts as usize)
+                .ok_or_else(damaged)?,
             hash_seed: facts.hash_seed,
             attachment: usize::MAX,
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
@@ -199,6 +205,7 @@ pub(crate) fn initialise(
     words.table.store(u64::from(log2), Relaxed);
     words.tables.get(log2 as usize)?.store(1, Relaxed);
     words.migrated.store(1 << log2, Relaxed);
+    words.max_entries.store(attributes.max_entries, Relaxed);
     words.segment_hint.store(geometry.segments, Relaxed);
     words.unbacked_hint.store(1, Relaxed);
     if attributes.entry_ttl.is_some() {

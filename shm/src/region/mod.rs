@@ -5,6 +5,7 @@ pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clean;
 pub(crate) mod events;
+pub(crate) mod evict;
 pub(crate) mod expiry;
 pub(crate) mod file;
 pub(crate) mod guard;

@@ -183,6 +183,7 @@ impl Mapped {
                             Ok(record)
                                 if record.head().hash == hash as u32 && record.has_key(key) =>
                             {
+                                self.touch(slot, word);
                                 return Ok(Some((word, record)));
                             }
                             Ok(_) => break,

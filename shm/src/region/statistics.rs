@@ -92,6 +92,8 @@ pub struct Statistics {
     pub bytes_moved: u64,
     /// Writes that had to make room themselves.
     pub foreground_cleans: u64,
+    /// Entries evicted.
+    pub evicted: u64,
     /// Thread descriptors in use.
     pub threads: u32,
     /// Pin words in use; [`Region::pins`](crate::Region::pins) lists them.
@@ -133,6 +135,7 @@ impl Statistics {
             segments_released: words.segments_released.load(Relaxed),
             bytes_moved: words.bytes_moved.load(Relaxed),
             foreground_cleans: words.foreground_cleans.load(Relaxed),
+            evicted: words.evicted.load(Relaxed),
             ring_tail: words.ring_tail.load(Acquire),
             ring_len: log.geometry().ring_len,
             sent: words.sent.load(Acquire),

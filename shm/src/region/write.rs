@@ -154,6 +154,8 @@ struct Writer<'m> {
     appended: Option<(Location, u64)>,
     /// Held from before the intent to after it.
     pin: TablePin<'m>,
+    /// The entry is in the main queue of an evicting region, or comes back.
+    lives_long: bool,
 }
 
 impl Author for Writer<'_> {
@@ -170,16 +172,24 @@ impl Author for Writer<'_> {
     }
 
     fn make_room(&self) -> Result<bool> {
-        self.region.clean_for_write(self.context)
+        self.region.make_room(self.context)
     }
 
     fn vacate(&self, segment: u32) -> Result<bool> {
+        // Cleaning needs the intent.
+        if self.appended.is_some() {
+            return Ok(false);
+        }
         self.region.vacate(self.context, segment)
     }
 
     fn may_use_reserve(&self) -> bool {
         // Destroys of local regions can do without a record.
         self.change.kind == Kind::Tombstone && self.region.is_distributed()
+    }
+
+    fn lives_long(&self) -> bool {
+        self.lives_long
     }
 }
 
@@ -241,10 +251,15 @@ impl Mapped {
             op: if remote { RingOp::Remote } else { RingOp::Change },
             appended: None,
             pin: self.pin_table(self.descriptor(&context)),
+            lives_long: false,
         };
         writer.begin(remote);
         let result = writer.run();
         writer.end(&result);
+        if self.evicts() && matches!(result, Ok(Written::Done { .. })) {
+            // The write has taken place; what is damaged elsewhere does not undo it.
+            let _ = self.keep_bound(&context);
+        }
         result
     }
 }
@@ -278,7 +293,9 @@ impl<'m> Writer<'m> {
     /// A write that no condition refuses needs its record in any case: it is appended while the
     /// bucket is on its way from memory. Only the version is known later.
     fn append_early(&mut self) -> Result<()> {
-        if self.change.kind != Kind::Value || !matches!(self.change.condition, Condition::Always) {
+        // Where entries are evicted, the queue of the record is known only when its slot is.
+        let needed = matches!(self.change.condition, Condition::Always) && !self.region.evicts();
+        if self.change.kind != Kind::Value || !needed {
             return Ok(());
         }
         self.begin_attempt();
@@ -324,6 +341,17 @@ impl<'m> Writer<'m> {
         crash::point("write.abandoned");
     }
 
+    /// Lets go of the record, so that the intent can be used to make room; the next attempt appends
+    /// another one. False: there was none.
+    fn give_up(&mut self) -> bool {
+        let given_up = self.appended.take();
+        if let Some((location, _)) = given_up {
+            self.abandon_own(location);
+        }
+        self.thread.intent.record.store(0, Release);
+        given_up.is_some()
+    }
+
     fn attempt(&mut self) -> Result<Attempt> {
         let region = self.region;
         // The search moves the hazard away from the old record of an earlier attempt. And that one
@@ -352,7 +380,7 @@ impl<'m> Writer<'m> {
     }
 
     /// The chain is full: an overflow bucket, else a larger table.
-    fn lengthen(&self, place: &Place<'m>, last: u32, full_length: bool) -> Result<Attempt> {
+    fn lengthen(&mut self, place: &Place<'m>, last: u32, full_length: bool) -> Result<Attempt> {
         let (region, table) = (self.region, place.table);
         // While chains are moved here, they must find the overflow buckets they need: no more than
         // those of the old table, which is half of them.
@@ -373,12 +401,18 @@ impl<'m> Writer<'m> {
             region.move_all(mover(self.thread), table.log2 - 1)?;
             return Ok(Attempt::Again);
         }
-        let built = region.build_next(self, table.log2, true);
+        let mut built = region.build_next(self, table.log2, true);
+        if !matches!(built, Ok(true)) && self.give_up() {
+            built = region.build_next(self, table.log2, true);
+        }
         if matches!(built, Ok(true)) {
             return Ok(Attempt::Again);
         }
         // No memory for it: the rest of what is there.
         if !full_length && self.extend(place, last, usize::MAX)? != Extended::Full {
+            return Ok(Attempt::Again);
+        }
+        if region.evicts() && region.evict_from_chain(self.context, place)? {
             return Ok(Attempt::Again);
         }
         Err(built.err().unwrap_or_else(|| self.out_of_space("index")))
@@ -515,8 +549,14 @@ impl<'m> Writer<'m> {
             return self.drop_entry(found, old);
         }
         let version = self.version(old.version);
+        if region.evicts() {
+            self.lives_long = region.log.class(found.word.location().segment()) == 1;
+        }
         let location = self.record(version)?;
-        let new = self.occupied(location).with_frequency_of(found.word);
+        let mut new = self.occupied(location).with_frequency_of(found.word);
+        if region.evicts() {
+            new = new.used_once_more();
+        }
         if !self.swap_slot(found, new) {
             return Ok(Attempt::Again);
         }
@@ -532,6 +572,7 @@ impl<'m> Writer<'m> {
             return false;
         }
         crash::point("write.replaced");
+        self.region.count_change(found.word, new);
         retire(&self.region.log, found.word.location(), &found.record);
         crash::point("write.retired");
         true
@@ -581,6 +622,7 @@ impl<'m> Writer<'m> {
     fn insert(&mut self, place: &Place<'m>, slot: SlotRef, empty: SlotWord) -> Result<Attempt> {
         let region = self.region;
         let version = self.version(0);
+        self.lives_long |= self.appended.is_none() && region.was_ghost(self.hash);
         let location = self.record(version)?;
         let new = self.occupied(location);
         self.intend(slot, empty, new);
@@ -590,6 +632,7 @@ impl<'m> Writer<'m> {
         if !insert::insert(table.buckets, thread, &self.thread.insert, &insert) {
             return Ok(Attempt::Again);
         }
+        region.count_change(empty, new);
         let position = self.announce_change(location);
         // The write has taken place: what goes wrong there, others will find.
         let _ = region.help_growth(mover(self.thread));
@@ -733,7 +776,7 @@ impl Mapped {
 
 /// The counter is stored before the word is used: one that is lost by a death is skipped, never
 /// given twice.
-fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
+pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
     let counter = thread.stamp.load(Relaxed).wrapping_add(1);
     thread.stamp.store(counter, Release);
     SlotWord::empty(index, counter)

@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use vug::{DataPolicy, MaintainOptions, Node, Region, Scope, WriteOptions};
+use vug::{DataPolicy, Eviction, MaintainOptions, Node, Region, Scope, WriteOptions};
 
 /// A region of local scope.
 pub const LOCAL: &str = "local";
 /// A distributed region.
 pub const DISTRIBUTED: &str = "distributed";
+/// A region that evicts.
+pub(super) const EVICTING: &str = "evicting";
 /// A region with long chains.
 pub const CROWD: &str = "crowd";
 
@@ -79,6 +81,8 @@ impl Nursery {
         make(LOCAL, max_bytes, Scope::Local);
         make(DISTRIBUTED, max_bytes, Scope::DistributedNoAck);
         make(CROWD, 1 << 20, Scope::Local);
+        let evicting = node.region(EVICTING).max_bytes(1 << 20).segment_bytes(64 << 10);
+        evicting.eviction(Eviction::S3Fifo).max_entries(900).create().expect("a new region");
         nursery
     }
 
@@ -261,6 +265,7 @@ fn survive(home: &Path, name: &str) {
         mixed.run(5000);
         mixed.leave();
     }
+    workload::evict(&node.region(EVICTING).open().expect("open"));
 }
 
 /// Writes until it is killed: keys of its own and keys it shares with the others.

@@ -1,7 +1,7 @@
 //! The script that passes every crash point of the library.
 
-use super::oracle::{Report, encode};
-use super::script::{CROWD, DISTRIBUTED, LARGE, LOCAL, sacrifice, visit};
+use super::oracle::{Report, decode, encode};
+use super::script::{CROWD, DISTRIBUTED, EVICTING, LARGE, LOCAL, sacrifice, visit};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +33,7 @@ pub(super) fn run(home: &Path) {
     clean(&report, &local);
     large(&report, home, &local);
     large(&report, home, &distributed);
+    evict(&open(EVICTING));
     node.set_origin(7).expect("origin");
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
@@ -175,6 +176,24 @@ fn large(report: &Report, home: &Path, region: &Region) {
         free();
     }
     region.release_memory().expect("release");
+}
+
+/// Sends entries through an evicting region, first more bytes than it has, then more entries. Some
+/// are used again and again. Nothing is reported: any entry may be gone.
+pub(super) fn evict(region: &Region) {
+    for (entries, len) in [(800, 1000), (1200, 24)] {
+        for n in 0..entries {
+            let key = format!("evicted-{n}");
+            region.put(key.as_bytes(), &encode(n, len)).expect("put");
+            for hot in [n / 2, n % 20] {
+                if let Some(value) = region.get(format!("evicted-{hot}").as_bytes()).expect("get") {
+                    assert_eq!(decode(&value), hot);
+                }
+            }
+        }
+    }
+    let entries = region.len().expect("len");
+    assert!(entries <= 900 + 16, "{entries}: {:#?}", region.statistics());
 }
 
 fn bridge(report: &Report, node: &Node, region: &Region) {

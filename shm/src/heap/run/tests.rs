@@ -25,6 +25,10 @@ impl Author for Taker {
     fn may_use_reserve(&self) -> bool {
         false
     }
+
+    fn lives_long(&self) -> bool {
+        false
+    }
 }
 
 fn region(home: &tempfile::TempDir) -> Region {

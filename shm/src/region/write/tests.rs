@@ -18,6 +18,7 @@ fn writer<'m>(region: &'m Region, context: &'m Context, kind: Kind) -> Writer<'m
         op: RingOp::Change,
         appended: None,
         pin: region.mapped.pin_table(region.mapped.descriptor(context)),
+        lives_long: false,
     }
 }
 

@@ -1,0 +1,389 @@
+//! Eviction: what is used least makes room, in regions that allow it.
+//!
+//! S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023), with
+//! segments as the links of its queues. New entries go to segments of class 0, the small queue;
+//! what proved its worth lies in segments of class 1, the main queue. The oldest segment of the
+//! small queue is emptied while it holds more than a tenth of all bytes, else the oldest of the
+//! main queue. From the small queue an entry that was used since goes to the main queue, and the
+//! others are evicted and remembered as *ghosts*; a ghost that is inserted again goes to the main
+//! queue at once. From the main queue an entry that was used goes round once more with its
+//! frequency lowered by one, and the others are evicted. The frequency is two bits in the slot
+//! word, raised by reads with a relaxed CAS until it is 3, which then costs nothing any more.
+//!
+//! To move an entry is what cleaning does (see `region::clean`). To evict one:
+//!
+//! | step | killed after it | recovery |
+//! |---|---|---|
+//! | 1 the region's floor is raised to its version | nothing happened | - |
+//! | 2 `intent.slot` = 0; `record` = none; `old`, `new`, then `slot` | nothing happened | clears them |
+//! | 3 slot CAS to an empty word | evicted | marks the record dead |
+//! | 4 record marked dead | evicted, perhaps not counted | - |
+//! | 5 `intent.record` = 0, `intent.slot` = 0 | done | - |
+//!
+//! A record that an intent names is left alone: its insert or its announcement is not finished.
+//! Intents are read after `committed`, which covers a record only when its intent is set, so none
+//! is missed. Tombstones are never evicted. Evictions are counted and not announced: a listener
+//! that mirrors an evicting region looks an entry up before it relies on it.
+//!
+//! Ghosts are one word each, in a table that is indexed by the hash: the upper half of the hash and
+//! the count of evictions when it was made. They are hints; any value is right.
+
+use crate::crash;
+use crate::error::Result;
+use crate::heap::record::Record;
+use crate::heap::victim::{self, Oldest};
+use crate::layout::word::{HIDDEN_TAG, Location, SlotRef, SlotWord};
+use crate::reclaim::{self, retire};
+use crate::region::Kind;
+use crate::region::clean::{Cleaned, Cleaner, Goal, Moved};
+use crate::region::index::{Located, Place};
+use crate::region::mapped::Mapped;
+use crate::region::thread::Context;
+use crate::region::write::{NO_RECORD, stamped};
+use crate::sync::{AtomicU64, Relaxed, Release, SeqCst, raise};
+use crate::table::Chain;
+
+/// An entry of the small queue that was used so often goes to the main queue.
+const PROMOTED: u64 = 1;
+/// Segments that are emptied by copying before anything is evicted: those that are half dead.
+const WORTH: u64 = 2;
+
+impl Mapped {
+    /// Whether entries are evicted when there is no room.
+    #[inline]
+    pub(crate) fn evicts(&self) -> bool {
+        !self.ghosts.is_empty()
+    }
+
+    /// Notes that an entry was used.
+    #[inline]
+    pub(crate) fn touch(&self, slot: &AtomicU64, word: SlotWord) {
+        let used = word.used_once_more();
+        // What is frozen never changes again.
+        if self.evicts() && used != word && !word.is_frozen() {
+            // Lost to another reader or to a change of the entry: as good as any.
+            let _ = slot.compare_exchange(word.0, used.0, Relaxed, Relaxed);
+        }
+    }
+
+    fn ghost(&self, hash: u64) -> &AtomicU64 {
+        &self.ghosts[hash as usize & (self.ghosts.len() - 1)]
+    }
+
+    /// The upper half of a hash; never 0.
+    fn print_of(hash: u64) -> u64 {
+        (hash >> 32) | 1
+    }
+
+    /// Whether the key was evicted from the small queue not long ago. Forgets it.
+    pub(crate) fn was_ghost(&self, hash: u64) -> bool {
+        if !self.evicts() {
+            return false;
+        }
+        let ghost = self.ghost(hash);
+        let (word, now) = (ghost.load(Relaxed), self.words().evicted.load(Relaxed));
+        let age = (now as u32).wrapping_sub(word as u32);
+        let bound = match self.attributes.max_entries {
+            0 => self.ghosts.len() as u64,
+            most => most,
+        };
+        let known = word >> 32 == Self::print_of(hash) && u64::from(age) <= bound;
+        if known {
+            ghost.store(0, Relaxed);
+        }
+        known
+    }
+
+    /// Counts an entry that appeared in a slot or went; where a bound on entries asks for it.
+    #[inline]
+    pub(crate) fn count_change(&self, old: SlotWord, new: SlotWord) {
+        if self.attributes.max_entries == 0 {
+            return;
+        }
+        let visible = |word: SlotWord| word.tag() > HIDDEN_TAG;
+        let by = match (visible(old), visible(new)) {
+            (false, true) => 1,
+            (true, false) => u64::MAX,
+            _ => return,
+        };
+        self.words().entries.fetch_add(by, Relaxed);
+    }
+
+    /// Evicts what is above the bound on entries, and a few more, so that it is not every insert
+    /// that has to.
+    pub(crate) fn keep_bound(&self, context: &Context) -> Result<()> {
+        let bound = self.attributes.max_entries;
+        // Uncounted deaths may take it below 0.
+        let entries = self.words().entries.load(Relaxed) as i64;
+        if bound == 0 || entries <= bound as i64 {
+            return Ok(());
+        }
+        let surplus = entries as u64 - bound;
+        let cleaner = Cleaner::begin(self, context);
+        let result =
+            Evictor { cleaner: &cleaner, limit: surplus + (bound / 128).clamp(0, 64) }.run();
+        cleaner.end(&Cleaned::default());
+        result.map(|_| ())
+    }
+
+    /// Evicts an entry of a chain that is full when there is no memory for a larger index. The
+    /// calling thread has no record of its own. True if there was one to evict.
+    pub(crate) fn evict_from_chain(&self, context: &Context, place: &Place<'_>) -> Result<bool> {
+        let cleaner = Cleaner::begin(self, context);
+        let evicted = Evictor { cleaner: &cleaner, limit: 1 }.take_one(place);
+        cleaner.end(&Cleaned::default());
+        evicted
+    }
+
+    /// Makes room for a write in an evicting region.
+    pub(crate) fn evict_for_write(&self, context: &Context) -> Result<bool> {
+        let free = self.log.reserve();
+        let worth = self.log.segment_bytes() as u64 / WORTH;
+        let cleaned = self.clean(context, Goal { free, worth, bytes: u64::MAX })?;
+        let cleaner = Cleaner::begin(self, context);
+        let mut evictor = Evictor { cleaner: &cleaner, limit: u64::MAX };
+        let mut done = Cleaned::default();
+        let result = evictor.make_room(free, &mut done);
+        cleaner.end(&done);
+        result?;
+        self.words().foreground_cleans.fetch_add(1, Relaxed);
+        Ok(cleaned.freed + done.freed > 0)
+    }
+}
+
+/// A thread that evicts. `limit`: entries it still has to.
+struct Evictor<'c, 'm> {
+    cleaner: &'c Cleaner<'m>,
+    limit: u64,
+}
+
+/// A segment that is emptied.
+struct Queue<'a> {
+    main: bool,
+    /// Records that running writes have not finished with.
+    intended: &'a [Location],
+}
+
+impl<'m> Evictor<'_, 'm> {
+    fn region(&self) -> &'m Mapped {
+        self.cleaner.region
+    }
+
+    /// Empties the oldest segments until more than `free` are free.
+    fn make_room(&mut self, free: u32, done: &mut Cleaned) -> Result<()> {
+        let log = &self.region().log;
+        let mut tried = Vec::new();
+        while !log.has_free(free) {
+            let Some(oldest) = victim::oldest(log, &tried, false) else {
+                return Ok(());
+            };
+            tried.push(oldest.segment);
+            if self.empty(oldest, done)? {
+                let mine = self.region().hazard(self.cleaner.context, 1);
+                reclaim::quarantine(log, oldest.segment, mine, true)?;
+            }
+            done.freed += self.cleaner.collect()?;
+        }
+        Ok(())
+    }
+
+    /// Evicts `limit` entries from the oldest segments, full or not.
+    fn run(&mut self) -> Result<()> {
+        let log = &self.region().log;
+        let (mut tried, mut done) = (Vec::new(), Cleaned::default());
+        while self.limit > 0 {
+            let Some(oldest) = victim::oldest(log, &tried, true) else {
+                return Ok(());
+            };
+            if self.empty(oldest, &mut done)? || self.limit > 0 {
+                tried.push(oldest.segment);
+            }
+        }
+        Ok(())
+    }
+
+    /// Evicts the entry of a chain that was used least.
+    fn take_one(&self, place: &Place<'_>) -> Result<bool> {
+        let region = self.region();
+        let (table, mine) = (place.table, region.hazard(self.cleaner.context, 1));
+        let chain = Chain::walk(table.buckets, place.primary)
+            .map_err(|_| region.damaged_bucket(place.primary))?;
+        let slot_at = |at: SlotRef| &table.buckets[at.bucket()].slots[at.slot()];
+        let word_at = |at: SlotRef| SlotWord(slot_at(at).load(SeqCst));
+        let mut slots: Vec<SlotRef> = chain.slots().collect();
+        slots.sort_by_key(|&at| word_at(at).frequency());
+        let mut evicted = false;
+        for at in slots {
+            let (slot, word) = (slot_at(at), word_at(at));
+            let visible = word.tag() > HIDDEN_TAG && !word.is_frozen();
+            if !visible || region.protect(mine, slot, word).is_err() {
+                continue;
+            }
+            // SAFETY: `protect` proved that the slot still referred to the record after the hazard
+            // was visible; it stays until the hazard is set anew.
+            let record = unsafe { Record::read(&region.log, word.location()) }?;
+            // Intents after the record was found: who published it has named it before.
+            let running = region.intended().contains(&word.location());
+            let at = at.in_table(table.log2);
+            if !running && self.evict(slot, at, word, word.location(), &record) {
+                evicted = true;
+                break;
+            }
+        }
+        mine.clear();
+        Ok(evicted)
+    }
+
+    /// Evicts or moves the entries of a segment, from where the last one stopped, until the limit
+    /// is reached. True if nothing lives in it any more.
+    fn empty(&mut self, oldest: Oldest, done: &mut Cleaned) -> Result<bool> {
+        let region = self.region();
+        let log = &region.log;
+        let (segment, mine) = (oldest.segment, region.hazard(self.cleaner.context, 1));
+        mine.announce(segment);
+        let header = log.header(segment);
+        let (Some(header), true) = (header, log.state(segment) == oldest.word) else {
+            mine.clear();
+            return Ok(false);
+        };
+        header.cleaner.store(u64::from(self.cleaner.context.index), Relaxed);
+        crash::point("evict.claimed");
+        let end = log.committed(segment);
+        let intended = region.intended();
+        let queue = Queue { main: oldest.main, intended: &intended };
+        let (mut from, mut left, mut failed) = (log.cursor(segment), false, None);
+        // SAFETY: the hazard was announced before the state was found to be what it was; records
+        // below `committed` are complete.
+        let walked = unsafe {
+            log.walk_from(segment, from, |location, record| {
+                if self.limit == 0 || location.offset() >= end {
+                    return false;
+                }
+                match self.judge(&queue, location, &record) {
+                    Ok(Moved::Dead { bytes }) => done.bytes += bytes,
+                    Ok(_) => left = true,
+                    Err(error) => failed = Some(error),
+                }
+                if !left {
+                    from = location.offset() + record.len();
+                }
+                failed.is_none()
+            })
+        };
+        log.set_cursor(segment, from);
+        header.cleaner.store(0, Relaxed);
+        mine.clear();
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(!left && walked.is_ok() && from >= end),
+        }
+    }
+
+    /// What becomes of one record.
+    fn judge(
+        &mut self,
+        queue: &Queue<'_>,
+        location: Location,
+        record: &Record<'m>,
+    ) -> Result<Moved> {
+        if record.is_dead() {
+            return Ok(Moved::Dead { bytes: 0 });
+        }
+        let head = record.head();
+        if head.kind == Kind::Tombstone as u8 || queue.intended.contains(&location) {
+            return Ok(Moved::Left);
+        }
+        loop {
+            let found = self.cleaner.locate(head.hash, location)?;
+            let Some(Located { slot, place, word }) = found else {
+                return Ok(Moved::Left);
+            };
+            let frequency = word.frequency();
+            let kept = match queue.main {
+                true => frequency.checked_sub(1),
+                false => (frequency >= PROMOTED).then_some(0),
+            };
+            if let Some(frequency) = kept {
+                if record.len() > self.region().log.segment_bytes() {
+                    return Ok(self.spare(slot, word, location.segment(), frequency));
+                }
+                match self.cleaner.move_to(slot, place, word, location, record, Some(frequency))? {
+                    // No room for what is used: it goes as well.
+                    Moved::NoRoom => {}
+                    other => return Ok(other),
+                }
+            }
+            if self.evict(slot, place, word, location, record) {
+                self.limit -= 1;
+                if !queue.main {
+                    self.remember(record);
+                }
+                return Ok(Moved::Dead { bytes: 0 });
+            }
+            // Used at this moment, or changed: look again.
+        }
+    }
+
+    /// A record of several segments goes round without being copied: its run becomes the youngest.
+    fn spare(&self, slot: &AtomicU64, word: SlotWord, head: u32, frequency: u64) -> Moved {
+        let log = &self.region().log;
+        let spared = word.with_frequency(frequency);
+        let _ = slot.compare_exchange(word.0, spared.0, SeqCst, Relaxed);
+        log.renew(head);
+        Moved::Left
+    }
+
+    /// Steps 1 to 5. False: the slot changed.
+    fn evict(
+        &self,
+        slot: &AtomicU64,
+        place: SlotRef,
+        word: SlotWord,
+        location: Location,
+        record: &Record<'m>,
+    ) -> bool {
+        let region = self.region();
+        let (thread, intent) = (self.cleaner.thread, &self.cleaner.thread.intent);
+        raise(&region.words().floor, record.head().version);
+        crash::point("evict.floor");
+        let empty = stamped(thread, self.cleaner.context.index);
+        intent.slot.store(0, Release);
+        intent.record.store(NO_RECORD, Release);
+        intent.old.store(word.0, Release);
+        intent.new.store(empty.0, Release);
+        intent.slot.store(place.to_word(), Release);
+        crash::point("evict.intended");
+        let evicted = slot.compare_exchange(word.0, empty.0, SeqCst, Relaxed).is_ok();
+        if evicted {
+            crash::point("evict.unlinked");
+            retire(&region.log, location, record);
+            crash::point("evict.retired");
+            region.words().evicted.fetch_add(1, Relaxed);
+            region.count_change(word, empty);
+        }
+        intent.record.store(0, Release);
+        crash::point("evict.cleared");
+        intent.slot.store(0, Release);
+        evicted
+    }
+
+    fn remember(&self, record: &Record<'m>) {
+        let region = self.region();
+        let hash = region.hash(record.key());
+        let now = region.words().evicted.load(Relaxed);
+        let word = (Mapped::print_of(hash) << 32) | (now & 0xffff_ffff);
+        region.ghost(hash).store(word, Relaxed);
+    }
+}
+
+impl Mapped {
+    /// Records that running writes name as theirs.
+    fn intended(&self) -> Vec<Location> {
+        let used = self.words().threads_used.load(SeqCst) as usize;
+        let threads = self.threads.iter().take(used);
+        threads
+            .filter_map(|thread| thread.intent.record.load(SeqCst).checked_sub(1))
+            .map(Location::from_word)
+            .collect()
+    }
+}
