@@ -171,6 +171,17 @@ fn links_that_cross_or_leave_the_table_are_found() {
 }
 
 #[test]
+fn a_current_table_that_no_region_has_is_found() {
+    let report = damaged("local", |bytes, _| {
+        let words = word(bytes, 96 + 8 * 6) as usize;
+        for at in (words..words + 512).step_by(8) {
+            set_word(bytes, at, u64::MAX);
+        }
+    });
+    assert_finds(&report, "region words", "");
+}
+
+#[test]
 fn wrong_states_hints_and_ring_cells_are_found() {
     let report = damaged("local", |bytes, map| set_word(bytes, map.states + 8 * 4, 0xf << 60));
     assert_finds(&report, "segment 4", "no meaning");

@@ -13,6 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vug::Node;
 use vug::check::check_file;
@@ -44,6 +45,7 @@ fn child() {
     let (cases, home) = task.split_once(' ').expect("two parts");
     let limit = nix::sys::resource::Resource::RLIMIT_AS;
     nix::sys::resource::setrlimit(limit, MAX_MEMORY, MAX_MEMORY).expect("a limit");
+    listen_to_panics();
     Bench::new(Path::new(home)).run(range(cases));
 }
 
@@ -91,8 +93,8 @@ impl Bench<'_> {
             self.file.set_len(buffer.len() as u64).expect("length");
             self.file.write_all_at(&buffer, 0).expect("write");
             let used = catch_unwind(AssertUnwindSafe(|| self.case(&mut node, &mut random)));
-            if let Err(panic) = used {
-                self.note(case, &panic);
+            if used.is_err() {
+                self.note(case);
                 node = None;
             }
         }
@@ -116,13 +118,23 @@ impl Bench<'_> {
         }
     }
 
-    fn note(&self, case: u64, panic: &(dyn std::any::Any + Send)) {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    /// Writes down where the panic of a case was, as the hook has heard it.
+    fn note(&self, case: u64) {
+        let text = std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner));
         let path = self.home.join("panics");
         let mut file = OpenOptions::new().append(true).create(true).open(path).expect("a file");
-        writeln!(file, "case {case}: panic: {text}").expect("write");
+        writeln!(file, "case {case}: {text}").expect("write");
     }
+}
+
+/// What the last panic said.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn listen_to_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string().replace('\n', " ");
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }));
 }
 
 fn start(home: &Path, cases: &Range<u64>) -> Child {

@@ -228,7 +228,7 @@ fn tables(page: &[u64], map: &Geometry, current: u64, found: &mut Findings) -> V
         };
         let place = format_args!("index table {log2}");
         let log2 = log2 as u32;
-        if log2 > MAX_TABLE || u64::from(log2) > current + 1 {
+        if log2 > MAX_TABLE || u64::from(log2) > current.saturating_add(1) {
             found.problem(place, format_args!("is named, but the current table is {current}"));
             continue;
         }
