@@ -90,3 +90,51 @@ fn a_region_is_overwritten_for_ever() {
         overwrite(percent, 10);
     }
 }
+
+/// Processes that leave make their segments open for adoption. Such a one with little room left
+/// for large values, much of it dead and a little alive, was neither adopted nor sealed, and only
+/// sealed ones were cleaned.
+#[test]
+fn open_segments_of_processes_that_left_are_cleaned() {
+    let home = home();
+    let keep = Node::open(home.path()).expect("open");
+    let kept = keep.region("r").max_bytes(1 << 20).create().expect("create");
+    for n in 0..100_u32 {
+        let node = Node::open(home.path()).expect("open");
+        let region = node.region("r").open().expect("open");
+        for (key, len) in [(u32::MAX, 40_000), (n, 100)] {
+            if let Err(error) = region.put(&key.to_le_bytes(), &vec![7; len]) {
+                panic!("round {n}: {error}; {:#?}", kept.statistics());
+            }
+        }
+    }
+    assert_eq!(kept.len().expect("len"), 101);
+    audit(&kept);
+}
+
+/// The same of what cleaners leave open, by themselves.
+#[test]
+fn large_values_are_overwritten_for_ever() {
+    for (len, percent) in [(9_000, 60), (12_000, 60), (14_000, 60), (20_000, 60), (30_000, 50)] {
+        let home = home();
+        let node = Node::open(home.path()).expect("open");
+        let region =
+            node.region("r").max_bytes(4 << 20).segment_bytes(64 << 10).create().expect("create");
+        let per_segment = (64 << 10) / (len + 40) as u64;
+        let count = (62 - 2) * per_segment * percent / 100;
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for n in 0..count {
+            region.put(&n.to_le_bytes(), &vec![1; len]).expect("fill");
+        }
+        for n in 0..20_000_u32 {
+            // Most writes go to few keys; the others stay.
+            let keys = if random.below(100) < 99 { count / 4 } else { count };
+            let key = random.below(keys);
+            let put = region.put(&key.to_le_bytes(), &vec![n as u8; len]);
+            put.unwrap_or_else(|error| {
+                panic!("{len} bytes, write {n}: {error}: {:#?}", region.statistics())
+            });
+        }
+        audit(&region);
+    }
+}

@@ -15,8 +15,8 @@
 //!
 //! An owner seals a segment when it is full. What a dead owner was filling is sealed by recovery,
 //! not opened: an intent of another dead thread may name a place beyond `committed`, where nobody
-//! may write in this generation. An open segment that seems all dead is sealed by whoever looks for
-//! memory.
+//! may write in this generation. An open segment that seems all dead, or is to be cleaned, is
+//! sealed by whoever looks for memory.
 //!
 //! Every transition is one CAS of the segment's word in the state array, so it either happened or
 //! it did not; the owner is named by its thread descriptor, which cannot be given away before its
@@ -188,6 +188,16 @@ impl Log {
     pub(crate) fn transition(&self, segment: u32, from: SegmentWord, to: SegmentWord) -> bool {
         self.state_word(segment)
             .is_some_and(|word| word.compare_exchange(from.0, to.0, SeqCst, Relaxed).is_ok())
+    }
+
+    /// Seals an open segment, `word`, before anything is made of it: while it is open somebody may
+    /// adopt it, append, and leave it open again. Its new word, if it still was open.
+    pub(crate) fn seal(&self, segment: u32, word: SegmentWord) -> Option<SegmentWord> {
+        let sealed = word.becomes(SegmentState::Sealed, 0);
+        self.transition(segment, word, sealed).then(|| {
+            crate::crash::point("reclaim.sealed");
+            sealed
+        })
     }
 
     /// Changes whenever a segment is freed or a dead thread recovered, by anybody.

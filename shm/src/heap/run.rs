@@ -123,7 +123,7 @@ fn cost(log: &Log, segment: u32) -> Option<u64> {
     let word = log.state(segment);
     match word.state()? {
         SegmentState::Free | SegmentState::Unbacked => Some(0),
-        SegmentState::Sealed if log.run(segment, word).is_none() => {
+        SegmentState::Sealed | SegmentState::Open if log.run(segment, word).is_none() => {
             let dead = log.header(segment)?.dead.load(Acquire);
             Some((log.committed(segment) as u64).saturating_sub(dead))
         }

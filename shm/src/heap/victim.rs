@@ -38,7 +38,9 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
         };
         let committed = log.committed(segment) as u64;
         let dead = header.dead.load(Acquire).min(committed);
-        let mine = gain_of(dead, size - committed, size);
+        // The room in an open one is there already; only who is sealed gives it back.
+        let tail = if is_open(word) { 0 } else { size - committed };
+        let mine = gain_of(dead, tail, size);
         if mine == 0 || mine < worth {
             continue;
         }
@@ -48,7 +50,8 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
         }
         let live = committed - dead;
         let age = now.saturating_sub(Birth::number(header.birth.load(Relaxed))) + 1;
-        let score = (size - live) as f64 * age as f64 / (size + live) as f64;
+        let benefit = if is_open(word) { dead } else { size - live };
+        let score = benefit as f64 * age as f64 / (size + live) as f64;
         let claimed = header.cleaner.load(Relaxed) != 0;
         let victim = Victim { segment, word, claimed, score };
         let at = chosen.partition_point(|other| !victim.is_better_than(other));
@@ -64,6 +67,16 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
 }
 
 impl Victim {
+    /// Sealed, if it was open: then nobody appends to it any more. False: somebody was faster.
+    pub(crate) fn seal(&mut self, log: &Log) -> bool {
+        if !is_open(self.word) {
+            return true;
+        }
+        let sealed = log.seal(self.segment, self.word);
+        self.word = sealed.unwrap_or(self.word);
+        sealed.is_some()
+    }
+
     /// A certain segment, if it can be cleaned.
     pub(crate) fn at(log: &Log, segment: u32) -> Option<Self> {
         let word = log.state(segment);
@@ -80,10 +93,15 @@ impl Victim {
     }
 }
 
-/// Full, and no part of a run: runs are freed as a whole when their record is dead.
+/// Nobody fills it, and it is no part of a run: those are freed as a whole with their record.
+/// Open ones count, because what they have left may be too little for anybody to adopt them.
 fn is_candidate(log: &Log, segment: u32, word: SegmentWord) -> bool {
-    word.state() == Some(SegmentState::Sealed)
+    (word.state() == Some(SegmentState::Sealed) || is_open(word))
         && log.header(segment).is_some_and(|header| header.run.load(Relaxed) == 0)
+}
+
+fn is_open(word: SegmentWord) -> bool {
+    word.state() == Some(SegmentState::Open)
 }
 
 /// What copying the rest of a segment gains. An unused tail counts only if it is half of the

@@ -6,7 +6,7 @@
 //! 0. *Open -> Sealed*, if the hint says that all of it is dead, or it is nearly full: what a
 //!    process left with little room may never be adopted. Not straight to Quarantine: an open
 //!    segment may be adopted, filled and opened again between the walk and the CAS. Sealing one
-//!    that lives costs its room only.
+//!    that lives costs its room only; cleaners do that, too.
 //! 1. *Sealed -> Quarantine*, after a walk (under a hazard of the walker) that found the dead mark
 //!    on every record. Nobody appends to a sealed segment, so `committed` is final. Marks are set
 //!    once, by whoever unlinked the record or failed to publish it, always after that, or by
@@ -102,7 +102,7 @@ fn quarantined(log: &Log, mine: Hazard<'_>, all: bool) -> Result<Vec<(u32, Segme
     for segment in 0..log.segments() {
         let word = log.state(segment);
         if word.state() == Some(SegmentState::Open) {
-            seal(log, segment, word);
+            seal_if_of_no_use(log, segment, word);
         }
         let word = log.state(segment);
         match word.state() {
@@ -140,16 +140,14 @@ fn free(log: &Log, quarantined: &[(u32, SegmentWord)], protected: &[bool]) -> u3
     freed
 }
 
-/// Step 0: seals an open segment that is dead or nearly full, so that it can be reclaimed. It is
-/// sealed first: while it is open somebody may adopt it, append, and leave it open again.
-fn seal(log: &Log, segment: u32, word: SegmentWord) {
+/// Step 0: seals an open segment that is dead or nearly full, so that it can be reclaimed.
+fn seal_if_of_no_use(log: &Log, segment: u32, word: SegmentWord) {
     let committed = log.committed(segment);
     let dead = log.header(segment).map_or(0, |header| header.dead.load(Acquire));
     let is_dead = committed > 0 && dead >= committed as u64;
     let is_full = log.segment_bytes() - committed < log.segment_bytes() / NEARLY_FULL;
-    if (is_dead || is_full) && log.transition(segment, word, word.becomes(SegmentState::Sealed, 0))
-    {
-        crash::point("reclaim.sealed");
+    if is_dead || is_full {
+        log.seal(segment, word);
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! # Moving a record, and what a death leaves
 //!
-//! Under a hazard on the victim, which was sealed after the hazard was visible. The record is
+//! Under a hazard on the victim, which was sealed after the hazard was visible. (One that was open
+//! is sealed first; see `reclaim`.) The record is
 //! neither dead nor of a running destroy, and a slot refers to it: found by its location, so that
 //! no key is compared. To recovery a move is a replacement that nobody announces.
 //!
@@ -233,9 +234,12 @@ impl<'m> Cleaner<'m> {
     }
 
     /// Moves what lives in one segment and frees it. False: there is no room to go on.
-    fn clean_segment(&self, victim: Victim, done: &mut Cleaned) -> Result<bool> {
+    fn clean_segment(&self, mut victim: Victim, done: &mut Cleaned) -> Result<bool> {
         let region = self.region;
         let log = &region.log;
+        if !victim.seal(log) {
+            return Ok(true);
+        }
         let (segment, mine) = (victim.segment, region.hazard(self.context, 1));
         mine.announce(segment);
         let header = log.header(segment);
