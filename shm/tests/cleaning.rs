@@ -138,3 +138,29 @@ fn large_values_are_overwritten_for_ever() {
         audit(&region);
     }
 }
+
+/// A write that looks at the entry it replaces, while it makes room, holds the segment of that
+/// entry. When nothing else was in the way, it was told that the region is full, and was not when
+/// it tried again.
+#[test]
+fn a_write_is_not_in_its_own_way() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region =
+        node.region("r").max_bytes(1 << 20).segment_bytes(64 << 10).create().expect("create");
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut filled = 0_u64;
+    while region.create(&filled.to_le_bytes(), &[0; 7000]).is_ok() {
+        filled += 1;
+    }
+    let count = filled * 85 / 100;
+    for n in count..filled {
+        region.destroy(&n.to_le_bytes()).expect("destroy");
+    }
+    for n in 0..20_000_u32 {
+        let key = random.below(count).to_le_bytes();
+        let updated = region.update(&key, |_| Some(vec![n as u8; 7000]));
+        updated.unwrap_or_else(|error| panic!("write {n}: {error}: {:#?}", region.statistics()));
+    }
+    audit(&region);
+}

@@ -552,7 +552,15 @@ impl<'m> Writer<'m> {
         if region.evicts() {
             self.lives_long = region.log.class(found.word.location().segment()) == 1;
         }
-        let location = self.record(version)?;
+        let location = match self.record(version) {
+            // Perhaps nothing but its own hazard was in the way: once more without it.
+            Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => {
+                region.hazard(self.context, 0).clear();
+                self.record(version)?;
+                return Ok(Attempt::Again);
+            }
+            other => other?,
+        };
         let mut new = self.occupied(location).with_frequency_of(found.word);
         if region.evicts() {
             new = new.used_once_more();
@@ -614,8 +622,10 @@ impl<'m> Writer<'m> {
         }
         let position = self.announce_change(location);
         let index = self.context.index;
-        let dropped = self.region.drop_tombstone(index, self.pin.log2, self.hash as u32, location);
-        dropped.map(|()| done(position))
+        // The destroy has taken place: a record that stays hidden there is found by others, and
+        // must not be given up as one that was never published.
+        let _ = self.region.drop_tombstone(index, self.pin.log2, self.hash as u32, location);
+        Ok(done(position))
     }
 
     /// The key has no slot: the helpable insert.

@@ -107,3 +107,45 @@ fn an_attempt_with_a_record_says_so_after_one_without() {
     let Some(crate::Notice::Event(event)) = notice else { panic!("{notice:?}") };
     assert_eq!(event.token.kind, Kind::Tombstone);
 }
+
+/// A destroy that somebody listens to puts its record in the index and takes it out again. When the
+/// second half failed, as it does in a chain that cannot be moved, the write failed, and its record
+/// was given up as one that was never published: marked dead while the index named it.
+#[test]
+fn a_record_in_the_index_is_not_given_up() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(1 << 20).create().expect("create");
+    let _events = region.subscribe();
+    region.put(b"k", b"1").expect("put");
+    let mapped = &region.mapped;
+    let context = mapped.context().expect("context");
+    let mut writer = writer(&region, &context, Kind::Tombstone);
+    writer.begin(false);
+    writer.begin_attempt();
+    let place = mapped.place_for(mover(writer.thread), writer.pin.log2, writer.hash);
+    let place = place.expect("a chain");
+    let hazard = mapped.hazard(&context, 0);
+    let Search::Found(found) = mapped.search(&place, hazard, writer.hash, b"k").expect("search")
+    else {
+        panic!("the key is there")
+    };
+    // There is no table to move it to.
+    let header = &place.table.buckets[place.primary as usize].header;
+    header.store(place.header.frozen().0, SeqCst);
+    let attempt = writer.replace(&found);
+    header.store(place.header.0, SeqCst);
+    let Ok(Attempt::Done(written)) = attempt else { panic!("the destroy has taken place") };
+    writer.end(&Ok(written));
+
+    let Search::Found(found) = mapped.search(&place, hazard, writer.hash, b"k").expect("search")
+    else {
+        panic!("the record of the destroy is there")
+    };
+    assert_eq!(found.word.tag(), HIDDEN_TAG);
+    assert!(!found.record.is_dead());
+    hazard.clear();
+    assert!(!region.contains_key(b"k").expect("read"));
+    region.put(b"k", b"2").expect("put");
+    assert_eq!(region.get(b"k").expect("get").as_deref(), Some(&b"2"[..]));
+}
