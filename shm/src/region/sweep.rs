@@ -117,7 +117,11 @@ impl Mapped {
         if (last..last.saturating_add(PAUSE)).contains(&now) {
             return Ok(false);
         }
-        let expired = self.sweep(u64::MAX)?.expired;
+        let expired = match self.sweep(u64::MAX) {
+            // The thread holds as many guards as it can. That is no reason to fail in another way.
+            Err(Error::TooManyPins { .. }) => return Ok(false),
+            swept => swept?.expired,
+        };
         if expired == 0 {
             self.swept_in_vain.store(now, Ordering::Relaxed);
         }

@@ -184,3 +184,21 @@ fn sweepers_beside_each_other_expire_every_entry_once() {
     }
     assert_eq!(told.len(), 2000);
 }
+
+/// A sweep looks at segments and entries under a guard's hazard word. A write that finds the region
+/// full while its thread holds as many guards as it can said that there were too many of them.
+#[test]
+fn a_full_region_says_so_to_a_thread_with_many_guards() {
+    let (_home, region) = region(1 << 20);
+    let mut count = 0_u32;
+    while region.put_with(&count.to_le_bytes(), &[0; 3000], &ttl(10)).is_ok() {
+        count += 1;
+    }
+    let guards: Vec<_> = (0..5_u32).map(|n| region.get(&n.to_le_bytes()).unwrap()).collect();
+    assert!(guards.iter().all(Option::is_some));
+    pass(11);
+    let put = region.put(b"k", &[0; 3000]);
+    assert!(matches!(put, Err(Error::OutOfSpace { .. })), "{put:?}");
+    drop(guards);
+    region.put(b"k", &[0; 3000]).unwrap();
+}
