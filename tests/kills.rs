@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use vug::{Expiry, MaintainOptions, Node, Region};
 use vug_tests::damage::Random;
-use vug_tests::victim::{DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity};
+use vug_tests::victim::{DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity, keeps_its_entries};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 /// Victims that live at the same time.
@@ -210,7 +210,7 @@ impl Epochs {
 
     /// Regions whose entries do not go by themselves.
     fn lasting(&self) -> impl Iterator<Item = &Region> {
-        self.regions.iter().filter(|region| region.name() != "mortal")
+        self.regions.iter().filter(|region| keeps_its_entries(region))
     }
 
     /// Recovers, and looks at everything.

@@ -19,6 +19,7 @@ mod workload;
 pub use expire::BUDGET;
 pub use grow::GROWN;
 pub use history::{History, KEYS};
+pub use labour::keeps_its_entries;
 pub use mixed::{Mixed, capacity};
 pub use oracle::{Oracle, Report, decode, encode};
 pub use script::{CROWD, DISTRIBUTED, LOCAL, Nursery, Spawned, main};

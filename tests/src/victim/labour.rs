@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vug::{
-    Error, Expiry, Kind, MaintainOptions, Node, Outcome, PutIfAbsent, Region, Swap, Token,
-    WriteOptions,
+    Error, Eviction, Expiry, Kind, MaintainOptions, Node, Outcome, PutIfAbsent, Region, Swap,
+    Token, WriteOptions,
 };
 
 /// Keys that it alone writes, in each region.
@@ -17,8 +17,8 @@ const SHARED: u64 = 8;
 const CROWD: u64 = 30_000;
 /// Operations of a life that nobody ends.
 const LIFE: u64 = 400;
-/// A region whose entries go by themselves begins with this; nothing can be said of them.
-pub(super) const MORTAL: &str = "mortal";
+/// A region whose entries expire.
+const MORTAL: &str = "mortal";
 
 /// Works in the place `slot`; `first` is above all tags that the place has used.
 pub(super) fn run(home: &Path, slot: &str, first: u64) {
@@ -34,7 +34,7 @@ pub(super) fn run(home: &Path, slot: &str, first: u64) {
     for tag in first..first + LIFE {
         let region = &regions[labourer.below(regions.len() as u64) as usize];
         match labourer.below(16) {
-            0..7 if !region.name().starts_with(MORTAL) => labourer.write_own(region, tag),
+            0..7 if keeps_its_entries(region) => labourer.write_own(region, tag),
             0..10 => labourer.write_shared(region, tag),
             10 => labourer.crowd(region),
             11..14 => labourer.read(region),
@@ -42,6 +42,12 @@ pub(super) fn run(home: &Path, slot: &str, first: u64) {
             _ => labourer.rare(&node, region),
         }
     }
+}
+
+/// Whether entries stay until somebody removes them, so that something can be said of them.
+pub fn keeps_its_entries(region: &Region) -> bool {
+    let attributes = region.attributes();
+    attributes.eviction == Eviction::None && region.name() != MORTAL
 }
 
 struct Labourer<'s> {

@@ -118,8 +118,18 @@ impl Mixed {
     fn compare(&mut self, number: u64, key: &[u8]) {
         let found = self.region.get(key).expect("get");
         let expected = self.model.get(&number).map(Vec::as_slice);
-        assert_eq!(found.as_deref(), expected, "{} {number}", self.name);
+        if found.as_deref() != expected {
+            let (region, again) = (self.region.name(), self.region.get(key).expect("get"));
+            let [found, again, expected] =
+                [found.as_deref(), again.as_deref(), expected].map(|value| value.map(brief));
+            panic!("{region}: {} {number}: {found:?}, {again:?}, not {expected:?}", self.name);
+        }
     }
+}
+
+/// Enough of a value to know it by.
+fn brief(value: &[u8]) -> (usize, &[u8]) {
+    (value.len(), &value[..value.len().min(8)])
 }
 
 /// How many entries of about 900 bytes fit into a region before it says that it is full. Removes
