@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use vug::{DataPolicy, Expiry, Node, Region, Scope, WriteOptions};
+use vug::{DataPolicy, Eviction, Expiry, Node, Region, Scope, WriteOptions};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -53,6 +53,7 @@ pub fn prepare(victim: Option<&Path>, home: &Path) -> Vec<Shape> {
         fill(&builder.data_policy(DataPolicy::Replicate).create().expect("a new region"));
     }
     mortal(&node);
+    evicting(&node);
     if let Some(victim) = victim {
         leftovers(victim, home, &node);
     }
@@ -76,6 +77,17 @@ fn mortal(node: &Node) {
     for n in 0..200_u32 {
         let ttl = WriteOptions::ttl(Duration::from_micros(1 + u64::from(n) * 100_000));
         region.put_with(&n.to_le_bytes(), &[n as u8; 60], &ttl).expect("put");
+    }
+}
+
+/// Small and main segments, frequencies, and fingerprints of what is gone.
+fn evicting(node: &Node) {
+    let builder = node.region("evicting").max_bytes(MAX_BYTES).segment_bytes(64 << 10);
+    let builder = builder.eviction(Eviction::S3Fifo).max_entries(400);
+    let region = builder.create().expect("a new region");
+    for n in 0..3000_u32 {
+        put(&region, n % 700, 100 + (n as usize * 37) % 900);
+        drop(region.get(&(n % 50).to_le_bytes()).expect("get"));
     }
 }
 
