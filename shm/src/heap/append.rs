@@ -110,6 +110,11 @@ pub(crate) trait Author {
     fn reclaim(&self, all: bool) -> Result<bool>;
     /// Makes dead segments and frees them; true if there may be free ones now.
     fn make_room(&self) -> Result<bool>;
+    /// The same until so many segments more than the reserve are free, where entries are evicted.
+    /// False: they are not, so that there is no use in asking for more.
+    fn make_room_for(&self, _segments: u32) -> Result<bool> {
+        Ok(false)
+    }
     /// Copies what lives in a segment elsewhere and frees it; true if that was done. Only while
     /// the author has appended nothing.
     fn vacate(&self, _segment: u32) -> Result<bool> {

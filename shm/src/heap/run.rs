@@ -84,10 +84,16 @@ const COMPACTIONS: u32 = 4;
 /// A window, if need be one that is emptied for it: that in which the least lives. Whoever cleans
 /// one segment by segment may find that others, or its own copies, have filled another one
 /// meanwhile; so it tries a few times, each time with more to spare.
+///
+/// Where entries are evicted, room for a window is made first, and if that leaves none side by
+/// side, ever more.
 fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
     let mut found = claim_window(log, author, count);
+    if is_none(&found) && author.make_room_for(count)? {
+        found = claim_window(log, author, count);
+    }
     for round in 1..=COMPACTIONS {
-        if !matches!(found, Ok(None) | Err(Error::FileSystemFull { .. })) {
+        if !is_none(&found) {
             break;
         }
         let wide = count.saturating_add(round * (1 + count / 8));
@@ -104,7 +110,19 @@ fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<O
         }
         found = claim_window(log, author, count);
     }
+    let mut room = count;
+    while is_none(&found) && room < log.segments() {
+        room = room.saturating_mul(2).min(log.segments());
+        if !author.make_room_for(room)? {
+            break;
+        }
+        found = claim_window(log, author, count);
+    }
     found
+}
+
+fn is_none(found: &Result<Option<u32>>) -> bool {
+    matches!(found, Ok(None) | Err(Error::FileSystemFull { .. }))
 }
 
 /// The window in which the least lives, of those that hold nothing but records of full segments;

@@ -162,7 +162,7 @@ impl Mapped {
     /// Cleans, or evicts, for a write that finds no more than the reserve.
     pub(crate) fn make_room(&self, context: &Context) -> Result<bool> {
         if self.evicts() {
-            return self.evict_for_write(context);
+            return self.evict_for_write(context, 0);
         }
         let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX };
         let done = self.clean(context, goal)?;

@@ -47,6 +47,9 @@ use crate::table::Chain;
 const PROMOTED: u64 = 1;
 /// Segments that are emptied by copying before anything is evicted: those that are half dead.
 const WORTH: u64 = 2;
+/// How often entries of several segments are passed over: they are used until 3, and then once
+/// more while that is counted down. Readers that are faster do not keep a writer busy for ever.
+const ROUNDS: u32 = 5;
 
 impl Mapped {
     /// Whether entries are evicted when there is no room.
@@ -120,8 +123,12 @@ impl Mapped {
         }
         let surplus = entries as u64 - bound;
         let cleaner = Cleaner::begin(self, context);
-        let result =
-            Evictor { cleaner: &cleaner, limit: surplus + (bound / 128).clamp(0, 64) }.run();
+        let result = Evictor {
+            cleaner: &cleaner,
+            limit: surplus + (bound / 128).clamp(0, 64),
+            spared: false,
+        }
+        .run();
         cleaner.end(&Cleaned::default());
         result.map(|_| ())
     }
@@ -130,18 +137,27 @@ impl Mapped {
     /// calling thread has no record of its own. True if there was one to evict.
     pub(crate) fn evict_from_chain(&self, context: &Context, place: &Place<'_>) -> Result<bool> {
         let cleaner = Cleaner::begin(self, context);
-        let evicted = Evictor { cleaner: &cleaner, limit: 1 }.take_one(place);
+        let evicted = Evictor { cleaner: &cleaner, limit: 1, spared: false }.take_one(place);
         cleaner.end(&Cleaned::default());
         evicted
     }
 
-    /// Makes room for a write in an evicting region.
-    pub(crate) fn evict_for_write(&self, context: &Context) -> Result<bool> {
-        let free = self.log.reserve();
+    /// Evicts until so many segments more than the reserve are free, or nothing is left to evict.
+    /// False: the region does not evict.
+    pub(crate) fn make_room_for(&self, context: &Context, segments: u32) -> Result<bool> {
+        if self.evicts() {
+            self.evict_for_write(context, segments)?;
+        }
+        Ok(self.evicts())
+    }
+
+    /// Makes room for a write in an evicting region: `more` segments than the one that any needs.
+    pub(crate) fn evict_for_write(&self, context: &Context, more: u32) -> Result<bool> {
+        let free = self.log.reserve().saturating_add(more);
         let worth = self.log.segment_bytes() as u64 / WORTH;
         let cleaned = self.clean(context, Goal { free, worth, bytes: u64::MAX })?;
         let cleaner = Cleaner::begin(self, context);
-        let mut evictor = Evictor { cleaner: &cleaner, limit: u64::MAX };
+        let mut evictor = Evictor { cleaner: &cleaner, limit: u64::MAX, spared: false };
         let mut done = Cleaned::default();
         let result = evictor.make_room(free, &mut done);
         cleaner.end(&done);
@@ -151,10 +167,12 @@ impl Mapped {
     }
 }
 
-/// A thread that evicts. `limit`: entries it still has to.
+/// A thread that evicts. `limit`: entries it still has to. `spared`: it lowered the frequency of
+/// one that was not copied.
 struct Evictor<'c, 'm> {
     cleaner: &'c Cleaner<'m>,
     limit: u64,
+    spared: bool,
 }
 
 /// A segment that is emptied.
@@ -172,10 +190,16 @@ impl<'m> Evictor<'_, 'm> {
     /// Empties the oldest segments until more than `free` are free.
     fn make_room(&mut self, free: u32, done: &mut Cleaned) -> Result<()> {
         let log = &self.region().log;
-        let mut tried = Vec::new();
+        let (mut tried, mut rounds) = (Vec::new(), ROUNDS);
         while !log.has_free(free) {
             let Some(oldest) = victim::oldest(log, &tried, false) else {
-                return Ok(());
+                if !std::mem::take(&mut self.spared) || rounds == 0 {
+                    return Ok(());
+                }
+                // What was spared is older now, and there is nothing else.
+                rounds -= 1;
+                tried.clear();
+                continue;
             };
             tried.push(oldest.segment);
             if self.empty(oldest, done)? {
@@ -325,8 +349,9 @@ impl<'m> Evictor<'_, 'm> {
     }
 
     /// A record of several segments goes round without being copied: its run becomes the youngest.
-    fn spare(&self, slot: &AtomicU64, word: SlotWord, head: u32, frequency: u64) -> Moved {
+    fn spare(&mut self, slot: &AtomicU64, word: SlotWord, head: u32, frequency: u64) -> Moved {
         let log = &self.region().log;
+        self.spared = true;
         let spared = word.with_frequency(frequency);
         let _ = slot.compare_exchange(word.0, spared.0, SeqCst, Relaxed);
         log.renew(head);

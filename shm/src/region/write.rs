@@ -175,6 +175,10 @@ impl Author for Writer<'_> {
         self.region.make_room(self.context)
     }
 
+    fn make_room_for(&self, segments: u32) -> Result<bool> {
+        self.region.make_room_for(self.context, segments)
+    }
+
     fn vacate(&self, segment: u32) -> Result<bool> {
         // Cleaning needs the intent.
         if self.appended.is_some() {

@@ -147,6 +147,24 @@ fn large_entries_are_evicted() {
     audit(&region);
 }
 
+/// Bounded by bytes alone, and every one of them used as often as is counted.
+#[test]
+fn large_entries_make_room_for_each_other_and_for_small_ones() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(4 << 20).segment_bytes(64 << 10);
+    let region = region.eviction(Eviction::S3Fifo).create().expect("create");
+    for n in 0..200_u32 {
+        let value = vec![n as u8; if n % 50 < 40 { 150_000 } else { 40_000 }];
+        region.put(&n.to_le_bytes(), &value).unwrap_or_else(|error| panic!("{n}: {error}"));
+        for _ in 0..4 {
+            assert!(region.get(&n.to_le_bytes()).expect("get").is_some(), "{n}");
+        }
+    }
+    assert!(region.statistics().evicted > 0);
+    audit(&region);
+}
+
 #[test]
 fn threads_share_an_evicting_region() {
     let home = home();
