@@ -26,12 +26,26 @@ pub(crate) struct Context {
     held: Cell<u8>,
 }
 
+/// The context that the thread used last, by the instance it belongs to; 0 and null = none.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    instance: u64,
+    context: *const Context,
+}
+
+impl Last {
+    const NONE: Self = Self { instance: 0, context: std::ptr::null() };
+}
+
 thread_local! {
+    /// No destructor, so a look at it is one at a place of memory. The drop of a context clears it.
+    static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
     static CONTEXTS: RefCell<Vec<Rc<Context>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Context {
     /// Takes a guard's hazard word, if one is left.
+    #[inline]
     pub(crate) fn hold(&self) -> Option<usize> {
         let free = (!self.held.get()).trailing_zeros() as usize;
         (OPERATION_HAZARDS..HAZARDS).contains(&free).then(|| {
@@ -41,6 +55,7 @@ impl Context {
     }
 
     /// Gives it back.
+    #[inline]
     pub(crate) fn unhold(&self, hazard: usize) {
         self.held.set(self.held.get() & !(1 << hazard));
     }
@@ -75,6 +90,9 @@ impl Drop for Held<'_> {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        if LAST.get().instance == self.instance {
+            LAST.set(Last::NONE);
+        }
         if let Some(region) = self.region.upgrade() {
             region.park_thread(self.index);
         }
@@ -88,14 +106,29 @@ impl Mapped {
         if self.members.is_forked_child() {
             return Err(Error::ForkedChild);
         }
+        let Last { instance, context } = LAST.get();
+        if instance != self.instance {
+            return self.find_context();
+        }
+        // SAFETY: the pointer is of `Rc::as_ptr`, and the context lives: its drop, which runs on
+        // this thread because it is not `Send`, clears `LAST`.
+        unsafe { Rc::increment_strong_count(context) };
+        // SAFETY: as above; this is the count that was just added.
+        Ok(unsafe { Rc::from_raw(context) })
+    }
+
+    #[inline(never)]
+    fn find_context(self: &Arc<Self>) -> Result<Rc<Context>> {
         let found = CONTEXTS.try_with(|contexts| {
             let contexts = contexts.try_borrow().ok()?;
             contexts.iter().find(|context| context.instance == self.instance).cloned()
         });
-        match found {
-            Ok(Some(context)) => Ok(context),
-            _ => self.new_context(),
-        }
+        let context = match found {
+            Ok(Some(context)) => context,
+            _ => self.new_context()?,
+        };
+        LAST.set(Last { instance: self.instance, context: Rc::as_ptr(&context) });
+        Ok(context)
     }
 
     #[cold]
@@ -129,6 +162,7 @@ impl Mapped {
         Error::TooManyPins { region: self.name.clone(), max: HAZARDS - OPERATION_HAZARDS }
     }
 
+    #[inline]
     pub(crate) fn descriptor(&self, context: &Context) -> &ThreadDescriptor {
         &self.threads[context.index as usize]
     }
