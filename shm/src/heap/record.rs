@@ -146,30 +146,36 @@ impl<'m> Record<'m> {
     ///
     /// # Safety
     /// The segment of `location` is protected as described at the top of the module for `'m`.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn read(log: &'m Log, location: Location) -> Result<Self> {
+        // SAFETY: as the caller says.
+        unsafe { Self::try_read(log, location) }.ok_or_else(|| log.damaged_record(location))
+    }
+
+    /// The same; `None` if the file is damaged.
+    ///
+    /// # Safety
+    /// As for [`Record::read`].
+    #[inline(always)]
+    pub(crate) unsafe fn try_read(log: &'m Log, location: Location) -> Option<Self> {
         let offset = location.offset();
         let segment_bytes = log.segment_bytes();
-        let damaged = || log.damaged_record(location);
         if !log.may_hold_records(location.segment()) || offset + RECORD_HEADER > segment_bytes {
-            return Err(damaged());
+            return None;
         }
-        let start = log.segment_start(location.segment()).ok_or_else(damaged)?;
+        let start = log.segment_start(location.segment())?;
         // SAFETY: the segment is `segment_bytes` long inside the mapping and `offset` plus the
         // header ends before its end.
         let start = unsafe { start.add(offset) };
         // SAFETY: a whole header, 8-aligned because offsets are multiples of 8; the caller protects
         // it.
         let (head, extension_bytes) = unsafe { Head::read(start) };
-        let extent = head
-            .extent(extension_bytes, log.alignment())
-            .filter(|extent| {
-                offset + extent.end <= segment_bytes || is_in_run(log, location, extent.end)
-            })
-            .ok_or_else(damaged)?;
+        let extent = head.extent(extension_bytes, log.alignment()).filter(|extent| {
+            offset + extent.end <= segment_bytes || is_in_run(log, location, extent.end)
+        })?;
         // Longer records than 4 GiB are refused above; small, because guards carry them.
         let [key_at, value_at, end] = [extent.key, extent.value, extent.end].map(|at| at as u32);
-        Ok(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
+        Some(Self { start, head, key_at, value_at, end, _log: core::marker::PhantomData })
     }
 
     /// A record that was copied whole into private words. `None` if it is shorter than it says.
@@ -203,17 +209,15 @@ impl<'m> Record<'m> {
         self.part(self.key_at as usize, self.head.key_len as usize)
     }
 
-    /// Whether the record is of this key. Short keys are compared in place: a call costs more.
+    /// Whether the record is of this key. Keys of 8 to 16 bytes are compared as two words that may
+    /// overlap: a call costs more.
     #[inline(always)]
     pub(crate) fn has_key(&self, key: &[u8]) -> bool {
-        const SHORT: usize = 32;
         let mine = self.key();
-        if mine.len() != key.len() || key.len() > SHORT {
+        if mine.len() != key.len() || !(8..=16).contains(&key.len()) {
             return mine == key;
         }
-        let ((mine, mine_tail), (key, key_tail)) = (mine.as_chunks::<8>(), key.as_chunks::<8>());
-        let words = mine.iter().zip(key).all(|(mine, key)| mine == key);
-        words && mine_tail.iter().zip(key_tail).all(|(mine, key)| mine == key)
+        mine.first_chunk::<8>() == key.first_chunk() && mine.last_chunk::<8>() == key.last_chunk()
     }
 
     #[inline]

@@ -95,7 +95,8 @@ impl Extent {
         extension_bytes: usize,
         alignment: usize,
     ) -> Option<Self> {
-        let rest = alignment - 1;
+        // The mask says to the compiler that sums of shorter numbers cannot overflow.
+        let rest = alignment.wrapping_sub(1) & (MAX_ALIGNMENT - 1);
         let key = RECORD_HEADER.checked_add(padded(extension_bytes))?;
         let value = key.checked_add(key_len)?.checked_add(rest)? & !rest;
         let end = value.checked_add(value_len)?.checked_add(rest)? & !rest;

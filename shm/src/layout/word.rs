@@ -143,6 +143,12 @@ impl SlotWord {
         if self.is_empty() { self.0 } else { self.0 & !FREQUENCY_MASK }
     }
 
+    /// Whether both name the same entry, or are the same empty word.
+    #[inline]
+    pub(crate) fn is_entry_of(self, other: Self) -> bool {
+        self == other || self.identity() == other.identity()
+    }
+
     /// This word with the frequency of `other`.
     pub(crate) fn with_frequency_of(self, other: Self) -> Self {
         if other.is_empty() { self } else { Self(self.0 | (other.0 & FREQUENCY_MASK)) }

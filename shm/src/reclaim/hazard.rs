@@ -49,7 +49,7 @@ impl<'t> Hazard<'t> {
     pub(crate) fn protect(self, slot: &AtomicU64, seen: SlotWord) -> Result<(), SlotWord> {
         self.announce(seen.location().segment());
         let now = SlotWord(slot.load(SeqCst));
-        if now.identity() == seen.identity() { Ok(()) } else { Err(now) }
+        if now.is_entry_of(seen) { Ok(()) } else { Err(now) }
     }
 
     /// The same by a plain store, for threads of a member whose row says so.
@@ -62,7 +62,7 @@ impl<'t> Hazard<'t> {
         #[cfg(vug_loom)]
         crate::sync::fence(SeqCst);
         let now = SlotWord(slot.load(SeqCst));
-        if now.identity() == seen.identity() { Ok(()) } else { Err(now) }
+        if now.is_entry_of(seen) { Ok(()) } else { Err(now) }
     }
 
     /// Ends the protection; reads of the record happened before.

@@ -165,7 +165,7 @@ impl Mapped {
         // SAFETY: the hazard was visible before `holds` found the segment in use with the
         // generation of the location.
         let record = unsafe { Record::read(&self.log, location) }?;
-        let token = self.token(&record)?;
+        let token = self.token(&record).map_err(|broken| self.damaged(broken))?;
         Ok(Some(f(&record, token)))
     }
 }

@@ -142,7 +142,7 @@ impl Handle {
         let Some(record) = found? else {
             return Ok(None);
         };
-        let token = region.token(&record)?;
+        let token = region.token(&record).map_err(|broken| region.damaged(broken))?;
         Ok(region.accessed(&record, token).map(|token| (record, token)))
     }
 
@@ -162,7 +162,7 @@ impl Handle {
         }
         // SAFETY: `protect` proved that the slot referred to the record after the hazard was
         // visible; the caller leaves the hazard set while it uses the record.
-        unsafe { Record::read(&region.log, word.location()) }.ok()
+        unsafe { Record::try_read(&region.log, word.location()) }
     }
 
     /// Looks the key up, and remembers where it is.
@@ -170,7 +170,8 @@ impl Handle {
     fn search<'m>(&'m self, log2: u32, hazard: Hazard<'m>) -> Result<Option<Record<'m>>> {
         let region = &*self.region;
         self.place.set(None);
-        let Some((word, record)) = region.lookup(log2, hazard, self.hash, &self.key)? else {
+        let found = region.lookup(log2, hazard, self.hash, &self.key);
+        let Some((word, record)) = found.map_err(|broken| region.damaged(broken))? else {
             return Ok(None);
         };
         let location = word.location();

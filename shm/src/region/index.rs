@@ -102,6 +102,7 @@ impl Mapped {
     }
 
     /// A table that the caller has pinned.
+    #[inline]
     pub(crate) fn table(&self, log2: u32) -> Result<View<'_>> {
         self.tables.view(&self.log, log2).ok_or_else(|| self.damaged_table(log2))
     }
@@ -127,6 +128,7 @@ impl Mapped {
 
     /// The chain in which a writer finds or puts a key. Moves a frozen chain and finishes a pending
     /// insert on the way. `log2` is the table of the caller's pin.
+    #[inline]
     pub(crate) fn place_for<'m>(
         &'m self,
         mover: Mover<'_>,

@@ -200,7 +200,7 @@ impl Mapped {
                 Slot::Empty => continue,
                 Slot::Moved => return Ok(None),
             };
-            let token = self.token(&record)?;
+            let token = self.token(&record).map_err(|broken| self.damaged(broken))?;
             if f(EntryView::new(&record, token)).is_break() {
                 return Ok(Some(ControlFlow::Break(())));
             }

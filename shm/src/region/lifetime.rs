@@ -27,6 +27,7 @@ use crate::layout::region::RegionWords;
 use crate::os::clock;
 use crate::region::expiry::{self, Expiry, ExpiryAction, Policy, micros};
 use crate::region::mapped::Mapped;
+use crate::region::read::Broken;
 use crate::region::{Kind, Region, Token};
 use crate::sync::Relaxed;
 
@@ -113,7 +114,7 @@ impl Mapped {
     #[inline(always)]
     pub(crate) fn seen(&self, record: &Record<'_>, token: Token) -> Option<Token> {
         if self.may_expire(record) {
-            return self.judged(record, token, false);
+            return self.judged(*record, token, false);
         }
         token.kind.is_visible().then_some(token)
     }
@@ -122,18 +123,36 @@ impl Mapped {
     #[inline(always)]
     pub(crate) fn accessed(&self, record: &Record<'_>, token: Token) -> Option<Token> {
         if self.may_expire(record) {
-            return self.judged(record, token, true);
+            return self.judged(*record, token, true);
         }
         token.kind.is_visible().then_some(token)
     }
 
+    /// Whether the entry has a value, for an operation that counts as an access and does not need
+    /// the token.
+    #[inline(always)]
+    pub(crate) fn has_value(&self, record: &Record<'_>) -> Result<bool, Broken> {
+        if record.head().kind == Kind::Value as u8 && !self.may_expire(record) {
+            return Ok(true);
+        }
+        self.judged_value(*record)
+    }
+
     #[inline(never)]
-    fn judged(&self, record: &Record<'_>, token: Token, access: bool) -> Option<Token> {
+    fn judged_value(&self, record: Record<'_>) -> Result<bool, Broken> {
+        let token = self.token(&record)?;
+        let seen = self.accessed(&record, token);
+        Ok(seen.is_some_and(|token| token.kind == Kind::Value))
+    }
+
+    /// By value: a record that nobody has a reference to stays in registers on the way here.
+    #[inline(never)]
+    fn judged(&self, record: Record<'_>, token: Token, access: bool) -> Option<Token> {
         let (policy, now) = (Policy::read(self.words()), clock::coarse_micros());
-        match self.verdict(record, token.kind, policy, now) {
+        match self.verdict(&record, token.kind, policy, now) {
             None => {
                 if access && let Some(idle) = policy.idle {
-                    touch(record, idle, now);
+                    touch(&record, idle, now);
                 }
                 token.kind.is_visible().then_some(token)
             }

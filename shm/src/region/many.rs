@@ -40,7 +40,8 @@ impl Mapped {
             let thread = self.descriptor(held.context());
             self.prefetch_all(thread, hashes)?;
             for (key, &hash) in batch.iter().zip(hashes) {
-                let found = self.visible(thread, held.hazard(), key.as_ref(), hash, true)?;
+                let found = self.visible(thread, held.hazard(), key.as_ref(), hash, true);
+                let found = found.map_err(|broken| self.damaged(broken))?;
                 let found = found.filter(|(_, token)| token.kind == Kind::Value);
                 self.count_read(held.context(), found.is_some());
                 f(number, found.as_ref().map(|(record, token)| EntryView::new(record, *token)));

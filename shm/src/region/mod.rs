@@ -281,6 +281,7 @@ impl Region {
     /// # Errors
     /// `InvalidKey`, `ValueTooLarge`, `OutOfSpace`, `FileSystemFull`, `TooManyThreads`,
     /// `ForkedChild`, `Damaged`.
+    #[inline]
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
         self.put_with(key, value, &WriteOptions::default())
     }
@@ -289,6 +290,7 @@ impl Region {
     ///
     /// # Errors
     /// As [`Region::put`]; `AckTimeout`, then the write has taken place on this node.
+    #[inline]
     pub fn put_with(&self, key: &[u8], value: &[u8], options: &WriteOptions) -> Result<Outcome> {
         match self.write(key, value, Kind::Value, Condition::Always, options)? {
             Ok(outcome) => Ok(outcome),
@@ -433,6 +435,7 @@ impl Region {
     }
 
     /// One write and the wait that its region asks for. The inner `Err` is a refused condition.
+    #[inline]
     fn write(
         &self,
         key: &[u8],

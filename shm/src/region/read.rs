@@ -12,7 +12,7 @@ use crate::heap::record::{Head, Lent, Record};
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::record::MAX_KEY;
 use crate::layout::thread::ThreadDescriptor;
-use crate::layout::word::{HIDDEN_TAG, HeaderWord, SlotRef, SlotWord, tag_of};
+use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::region::guard::{Guard, OwnedGuard, Protection};
 use crate::region::index::Place;
@@ -29,6 +29,16 @@ pub(crate) struct Found<'m> {
     pub(crate) place: SlotRef,
     pub(crate) word: SlotWord,
     pub(crate) record: Record<'m>,
+}
+
+/// What a search found impossible. Small and without a destructor, unlike the [`Error`] that it
+/// becomes: results of searches are moved about on every operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Broken {
+    Table(u32),
+    Bucket(u32),
+    Record(Location),
+    Kind(u8),
 }
 
 /// Result of a writer's search: the entry, or the first empty slot of the chain.
@@ -62,7 +72,7 @@ impl Mapped {
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-    ) -> Result<Search<'m>> {
+    ) -> Result<Search<'m>, Broken> {
         let result = self.search_chain(place, hazard, hash, key);
         if !matches!(result, Ok(Search::Found(_))) {
             hazard.clear();
@@ -77,7 +87,7 @@ impl Mapped {
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-    ) -> Result<Search<'m>> {
+    ) -> Result<Search<'m>, Broken> {
         let tag = tag_of(hash);
         let table = place.table;
         let at = |bucket, slot| SlotRef::new(bucket, slot).in_table(table.log2);
@@ -103,8 +113,9 @@ impl Mapped {
                     }
                     // SAFETY: `protect` proved that the slot still referred to the record after
                     // the hazard was visible; it stays until the hazard is cleared.
-                    let record = unsafe { Record::read(&self.log, word.location()) }?;
-                    if record.head().hash == hash as u32 && record.key() == key {
+                    let record = unsafe { Record::try_read(&self.log, word.location()) };
+                    let record = record.ok_or(Broken::Record(word.location()))?;
+                    if record.head().hash == hash as u32 && record.has_key(key) {
                         let place = at(number, index);
                         return Ok(Search::Found(Found { slot, place, word, record }));
                     }
@@ -117,20 +128,20 @@ impl Mapped {
                     return Ok(Search::Absent { empty, last: number, full_length });
                 }
                 Some(next) if next < table.buckets.len() as u64 => number = next as u32,
-                Some(_) => return Err(self.damaged_bucket(number)),
+                Some(_) => return Err(Broken::Bucket(number)),
             }
         }
-        Err(self.damaged_bucket(number))
+        Err(Broken::Bucket(number))
     }
 
     /// Somebody froze the chain after its header was read; else the file is damaged.
     #[cold]
-    fn frozen_since<'m>(&self, place: &Place<'m>) -> Result<Search<'m>> {
+    fn frozen_since<'m>(&self, place: &Place<'m>) -> Result<Search<'m>, Broken> {
         let header = &place.table.buckets[place.primary as usize].header;
         if HeaderWord(header.load(SeqCst)).is_frozen() {
             Ok(Search::Frozen)
         } else {
-            Err(self.damaged_bucket(place.primary))
+            Err(Broken::Bucket(place.primary))
         }
     }
 
@@ -146,12 +157,12 @@ impl Mapped {
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
-    ) -> Result<Option<(SlotWord, Record<'m>)>> {
+    ) -> Result<Option<(SlotWord, Record<'m>)>, Broken> {
         let tag = tag_of(hash);
         'tables: loop {
             let Some(table) = self.tables.view(&self.log, log2) else {
                 hazard.clear();
-                return Err(self.damaged_table(log2));
+                return Err(Broken::Table(log2));
             };
             let mut number = table.primary(hash);
             let header = &table.buckets[number as usize].header;
@@ -179,17 +190,17 @@ impl Mapped {
                         // SAFETY: `protect` proved that the slot still referred to the record after
                         // the hazard was visible, and if it is frozen, the header that it was in
                         // force; it stays until the hazard is cleared.
-                        match unsafe { Record::read(&self.log, word.location()) } {
-                            Ok(record)
+                        match unsafe { Record::try_read(&self.log, word.location()) } {
+                            Some(record)
                                 if record.head().hash == hash as u32 && record.has_key(key) =>
                             {
                                 self.touch(slot, word);
                                 return Ok(Some((word, record)));
                             }
-                            Ok(_) => break,
-                            Err(error) => {
+                            Some(_) => break,
+                            None => {
                                 hazard.clear();
-                                return Err(error);
+                                return Err(Broken::Record(word.location()));
                             }
                         }
                     }
@@ -204,7 +215,7 @@ impl Mapped {
                 }
             }
             hazard.clear();
-            return Err(self.damaged_bucket(number));
+            return Err(Broken::Bucket(number));
         }
     }
 
@@ -225,9 +236,9 @@ impl Mapped {
 
     /// Token of a record; origin 0 means this node.
     #[inline]
-    pub(crate) fn token(&self, record: &Record<'_>) -> Result<Token> {
+    pub(crate) fn token(&self, record: &Record<'_>) -> Result<Token, Broken> {
         let head = record.head();
-        let kind = Kind::from_byte(head.kind).ok_or_else(|| self.damaged_kind(head.kind))?;
+        let kind = Kind::from_byte(head.kind).ok_or(Broken::Kind(head.kind))?;
         Ok(Token { kind, ..self.token_of_value(head) })
     }
 
@@ -238,18 +249,22 @@ impl Mapped {
         Token { version: head.version, origin, kind: Kind::Value }
     }
 
+    /// For the application.
     #[cold]
-    fn damaged_kind(&self, kind: u8) -> Error {
-        Error::Damaged { path: self.path().into(), place: format!("record kind {kind}") }
+    pub(crate) fn damaged(&self, broken: Broken) -> Error {
+        match broken {
+            Broken::Table(log2) => self.damaged_table(log2),
+            Broken::Bucket(bucket) => self.damaged_bucket(bucket),
+            Broken::Record(location) => self.log.damaged_record(location),
+            Broken::Kind(kind) => {
+                Error::Damaged { path: self.path().into(), place: format!("record kind {kind}") }
+            }
+        }
     }
 
     #[inline]
     pub(crate) fn count_read(&self, context: &Context, hit: bool) {
-        let thread = self.descriptor(context);
-        bump(&thread.gets, 1);
-        if hit {
-            bump(&thread.hits, 1);
-        }
+        count_read(self.descriptor(context), hit);
     }
 
     /// A visible entry under `hazard`, with its token as expiry leaves it. The hazard stays set on
@@ -262,7 +277,7 @@ impl Mapped {
         key: &[u8],
         hash: u64,
         access: bool,
-    ) -> Result<Option<(Record<'m>, Token)>> {
+    ) -> Result<Option<(Record<'m>, Token)>, Broken> {
         let pin = self.pin_table(thread);
         let found = self.lookup(pin.log2, hazard, hash, key);
         pin.release();
@@ -297,20 +312,27 @@ impl Mapped {
         };
         let thread = self.descriptor(&context);
         let hash = self.hash(key);
-        let found = self.visible(thread, self.hazard(&context, number), key, hash, true);
-        match found {
-            Ok(Some((record, token))) if token.kind == Kind::Value => {
-                self.count_read(&context, true);
-                let protection = Protection::hazard(context, number);
-                Ok(Some(Guard::new(record.lend(), self, protection)))
-            }
-            other => {
-                self.hazard(&context, number).clear();
-                context.unhold(number);
-                self.count_read(&context, false);
-                other.map(|_| None)
-            }
-        }
+        let hazard = Hazard::new(&thread.hazards[number]);
+        let pin = self.pin_table(thread);
+        let found = self.lookup(pin.log2, hazard, hash, key);
+        pin.release();
+        let failed = match found {
+            Ok(Some((_, record))) => match self.has_value(&record) {
+                Ok(true) => {
+                    count_read(thread, true);
+                    let protection = Protection::hazard(context, number);
+                    return Ok(Some(Guard::new(record.lend(), self, protection)));
+                }
+                Ok(false) => None,
+                Err(broken) => Some(broken),
+            },
+            Ok(None) => None,
+            Err(broken) => Some(broken),
+        };
+        hazard.clear();
+        context.unhold(number);
+        count_read(thread, false);
+        failed.map_or(Ok(None), |broken| Err(self.damaged(broken)))
     }
 
     #[cold]
@@ -339,7 +361,7 @@ impl Mapped {
         let tables = self.pin_table(self.descriptor(context));
         let found = self.lookup(tables.log2, hazard, self.hash(key), key);
         tables.release();
-        let Some((word, record)) = found? else {
+        let Some((word, record)) = found.map_err(|broken| self.damaged(broken))? else {
             self.count_read(context, false);
             return Ok(None);
         };
@@ -350,7 +372,7 @@ impl Mapped {
         self.count_read(context, visible);
         let pinned = visible && self.pins.pin(self.row(), segment);
         hazard.clear();
-        match (token?, pinned) {
+        match (token.map_err(|broken| self.damaged(broken))?, pinned) {
             (_, true) => Ok(Some((record.lend(), segment))),
             (_, false) if visible => Err(Error::TooManyPins {
                 region: self.name.clone(),
@@ -369,13 +391,23 @@ impl Mapped {
     ) -> Result<Option<T>> {
         Self::check_key(key)?;
         let context = self.context()?;
-        let hazard = self.hazard(&context, 0);
         let thread = self.descriptor(&context);
-        let found = self.visible(thread, hazard, key, self.hash(key), access)?;
+        let hazard = Hazard::new(&thread.hazards[0]);
+        let found = self.visible(thread, hazard, key, self.hash(key), access);
+        let found = found.map_err(|broken| self.damaged(broken))?;
         let hit = matches!(found, Some((_, token)) if token.kind == Kind::Value);
         let result = found.map(|(record, token)| f(&record, token));
         hazard.clear();
-        self.count_read(&context, hit);
+        count_read(thread, hit);
         Ok(result)
+    }
+}
+
+/// Statistics of the calling thread.
+#[inline]
+fn count_read(thread: &ThreadDescriptor, hit: bool) {
+    bump(&thread.gets, 1);
+    if hit {
+        bump(&thread.hits, 1);
     }
 }

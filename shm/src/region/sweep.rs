@@ -260,7 +260,7 @@ impl Mapped {
             crash::point("sweep.found");
             let condition = Condition::Expired(action);
             let change = Change::new(&key, &[], kind_after(action), condition);
-            match self.write_as_is(change) {
+            match self.write_as_is(&change) {
                 Ok(Written::Done { .. }) => swept.expired += 1,
                 Ok(Written::Refused(_)) => {}
                 Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => swept.stuck += 1,

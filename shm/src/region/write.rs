@@ -230,15 +230,15 @@ impl Mapped {
     /// Carries out one write. A region that is full sweeps for expired entries first.
     pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
         loop {
-            match self.write_as_is(change) {
-                Err(Error::OutOfSpace { .. }) if self.sweep_for_room()? => {}
-                other => return other,
+            let written = self.write_as_is(&change);
+            if !matches!(written, Err(Error::OutOfSpace { .. })) || !self.sweep_for_room()? {
+                return written;
             }
         }
     }
 
     /// Carries out one write. Lock-free; see the module for the steps.
-    pub(crate) fn write_as_is(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
+    pub(crate) fn write_as_is(self: &Arc<Self>, change: &Change<'_>) -> Result<Written> {
         Self::check_key(change.key)?;
         let max = self.max_value_len(change.key.len());
         if change.value.len() > max {
@@ -250,7 +250,7 @@ impl Mapped {
             region: self,
             thread: self.descriptor(&context),
             context: &context,
-            change,
+            change: *change,
             hash: self.hash(change.key),
             op: if remote { RingOp::Remote } else { RingOp::Change },
             appended: None,
@@ -336,6 +336,7 @@ impl<'m> Writer<'m> {
     }
 
     /// Marks this write's own record, which was never published, as dead.
+    #[cold]
     fn abandon_own(&self, location: Location) {
         // SAFETY: no other thread marks a record that was never published, and while it is not
         // marked its segment is not reused.
@@ -363,7 +364,8 @@ impl<'m> Writer<'m> {
         self.begin_attempt();
         let place = region.place_for(mover(self.thread), self.pin.log2, self.hash)?;
         let hazard = region.hazard(self.context, 0);
-        match region.search(&place, hazard, self.hash, self.change.key)? {
+        let search = region.search(&place, hazard, self.hash, self.change.key);
+        match search.map_err(|broken| region.damaged(broken))? {
             Search::Found(found) => self.replace(&found),
             Search::Frozen => Ok(Attempt::Again),
             Search::Absent { empty, last, full_length } => {
@@ -384,6 +386,7 @@ impl<'m> Writer<'m> {
     }
 
     /// The chain is full: an overflow bucket, else a larger table.
+    #[cold]
     fn lengthen(&mut self, place: &Place<'m>, last: u32, full_length: bool) -> Result<Attempt> {
         let (region, table) = (self.region, place.table);
         // While chains are moved here, they must find the overflow buckets they need: no more than
@@ -523,15 +526,13 @@ impl<'m> Writer<'m> {
         };
         let extent = draft.extent(log.alignment()).ok_or_else(|| self.out_of_space("records"))?;
         let append = || self.region.appender.append(log, self, &(&draft, extent));
-        let location = match append() {
-            // Dead members may hold segments, or protect some.
-            Ok(None) | Err(Error::FileSystemFull { .. })
-                if crate::recover::recover_region(self.region).is_ok_and(|freed| freed > 0) =>
-            {
-                append()
-            }
-            other => other,
-        };
+        let mut location = append();
+        // Dead members may hold segments, or protect some.
+        if matches!(location, Ok(None) | Err(Error::FileSystemFull { .. }))
+            && crate::recover::recover_region(self.region).is_ok_and(|freed| freed > 0)
+        {
+            location = append();
+        }
         let location = location?.ok_or_else(|| self.out_of_space("records"))?;
         self.appended = Some((location, version));
         Ok(location)
@@ -544,7 +545,7 @@ impl<'m> Writer<'m> {
     /// The key has a slot: one CAS of it.
     fn replace(&mut self, found: &Found<'m>) -> Result<Attempt> {
         let region = self.region;
-        let old = region.token(&found.record)?;
+        let old = region.token(&found.record).map_err(|broken| region.damaged(broken))?;
         let seen = region.seen(&found.record, old);
         if let Some(refused) = self.refuse(&found.record, old, seen) {
             return Ok(Attempt::Done(refused));
@@ -595,6 +596,7 @@ impl<'m> Writer<'m> {
     /// Nobody listens: one CAS to an empty word, no record. Somebody listens: the record of the
     /// event first takes the slot, so that recovery can tell whether the entry was destroyed, and
     /// leaves it once it is announced. No room for that record: listeners are told to look again.
+    #[inline(never)]
     fn drop_entry(&mut self, found: &Found<'m>, old: Token) -> Result<Attempt> {
         let words = self.region.words();
         let version = old.version.saturating_add(1);
@@ -752,12 +754,13 @@ impl Mapped {
         let hash = self.hash(key);
         loop {
             let place = self.place_for(mover(thread), pin.log2, hash)?;
-            let found = match self.search(&place, hazard, hash, key)? {
+            let search = self.search(&place, hazard, hash, key);
+            let found = match search.map_err(|broken| self.damaged(broken))? {
                 Search::Found(found) => found,
                 Search::Frozen => continue,
                 Search::Absent { .. } => return Ok(false),
             };
-            let token = self.token(&found.record);
+            let token = self.token(&found.record).map_err(|broken| self.damaged(broken));
             if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == wanted) {
                 hazard.clear();
                 return token.map(|_| false);
