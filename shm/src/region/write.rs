@@ -84,6 +84,8 @@ use crate::table::{insert, linked};
 
 /// Overflow buckets in use, in parts of 1024 of all, from which on the index should grow.
 const NEARLY_FULL: u64 = 717;
+/// The same in the next table while chains are moved there: the others are for these chains.
+const LEFT_TO_MOVERS: u64 = 384;
 /// Overflow buckets that a write looks at before it finds that the table is full.
 const PROBES: usize = 256;
 
@@ -390,10 +392,11 @@ impl<'m> Writer<'m> {
     fn lengthen(&mut self, place: &Place<'m>, last: u32, full_length: bool) -> Result<Attempt> {
         let (region, table) = (self.region, place.table);
         // While chains are moved here, they must find the overflow buckets they need: no more than
-        // those of the old table, which is half of them.
+        // those of the old table, which is half of them. The margin is for writers who look at the
+        // count at the same time.
         let moving = region.words().table.load(Acquire) < u64::from(table.log2);
         let load = region.overflow_load(table);
-        if !(full_length || moving && load >= 512) {
+        if !(full_length || moving && load >= LEFT_TO_MOVERS) {
             match self.extend(place, last, PROBES)? {
                 Extended::Added if load >= NEARLY_FULL && !moving => {
                     // There is room yet: whoever finds none will say why.
@@ -420,6 +423,10 @@ impl<'m> Writer<'m> {
             return Ok(Attempt::Again);
         }
         if region.evicts() && region.evict_from_chain(self.context, place)? {
+            return Ok(Attempt::Again);
+        }
+        // Somebody else may have built it meanwhile, with the memory that was missing here.
+        if region.grows_from(table.log2) {
             return Ok(Attempt::Again);
         }
         Err(built.err().unwrap_or_else(|| self.out_of_space("index")))
