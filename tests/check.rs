@@ -106,7 +106,7 @@ fn a_lost_slot_leaves_a_record_that_is_found() {
 #[test]
 fn a_key_in_two_slots_is_found() {
     let report = damaged("local", |bytes, map| {
-        let buckets = (map.segments_at..).step_by(64);
+        let buckets = (map.table..).step_by(64);
         // The first bucket that has an entry and a free slot.
         let both = buckets.map(|bucket| {
             let slots = (1..7).map(|slot| bucket + slot * 8);
