@@ -118,14 +118,16 @@ impl Mapped {
         let bound = self.attributes.max_entries;
         // Uncounted deaths may take it below 0.
         let entries = self.words().entries.load(Relaxed) as i64;
-        if bound == 0 || entries <= bound as i64 {
+        let Some(surplus) = entries.checked_sub_unsigned(bound).filter(|&more| more > 0) else {
+            return Ok(());
+        };
+        if bound == 0 {
             return Ok(());
         }
-        let surplus = entries as u64 - bound;
         let cleaner = Cleaner::begin(self, context);
         let result = Evictor {
             cleaner: &cleaner,
-            limit: surplus + (bound / 128).clamp(0, 64),
+            limit: surplus.unsigned_abs() + (bound / 128).clamp(0, 64),
             spared: false,
         }
         .run();
