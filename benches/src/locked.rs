@@ -14,7 +14,7 @@ use std::path::Path;
 const SHARDS: usize = 256;
 const LINE: usize = 64;
 
-/// Makes and opens [`Locked`].
+/// Makes and opens the table with locks.
 #[derive(Debug)]
 pub struct RobustMutex;
 

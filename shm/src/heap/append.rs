@@ -30,7 +30,7 @@
 //! # Order
 //!
 //! Single segments are taken from the lowest number up, those with memory first; windows of several
-//! segments from the highest down (see [`run`](super::run)). Hints in the region say where to
+//! segments from the highest down (see [`run`]). Hints in the region say where to
 //! begin and what is not worth a search; any value of them is right, since whoever finds nothing
 //! by them looks at every segment before it says so.
 

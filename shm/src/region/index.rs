@@ -10,7 +10,7 @@
 //! | it is empty, and says so in its `RunWord` | the same | the same |
 //! | directory names the table | it grows; its segments are active, owner dead | recovery: Active -> Index |
 //! | a segment becomes Index | the same | the same |
-//! | steps of a chain | see [`grow`](crate::table::grow) | whoever inserts |
+//! | steps of a chain | see [`grow`] | whoever inserts |
 //! | `migrated` raised | - | - |
 //! | `table` names the new one | the old table waits to be freed | who wants memory |
 //! | a segment of the old table is freed | the others wait | the same |
