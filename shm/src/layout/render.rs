@@ -187,7 +187,7 @@ fn region_words() -> String {
         records_moved: "records copied by that",
         bytes_moved: "bytes of these",
         foreground_cleans: "writes that had to make room themselves",
-        evicted: "reserved (eviction), zero",
+        evicted: "entries evicted",
         expired: "entries that sweeps destroyed or invalidated",
         growths: "tables that took the place of smaller ones",
         segments_released: "segments whose memory went back to the system",
@@ -261,8 +261,8 @@ fn segment_header() -> String {
         dead: "bytes of records counted as dead; may be too low",
         latest_deadline: "latest deadline of its records; 0 = none has one; hint",
         newest_version: "highest version of its records without deadline; hint",
-        birth: "reserved (cleaning), zero",
-        class: "reserved (cleaning), zero",
+        birth: "48 bits `births` when it was taken, above them 16 bits of its generation",
+        class: "0 new records, 1 records that were copied; hint",
         run: "place in a run, see below; of this use of the segment or an earlier one",
         cleaner: "thread descriptor that empties it at the moment; any value is right",
     })
@@ -363,7 +363,7 @@ fn occupied() -> String {
     let frozen = !(tag | frequency | WHOLE);
     bits(&[
         (WHOLE, "location", "of the record"),
-        (frequency, "frequency", "reserved (eviction); two words that differ only here are equal"),
+        (frequency, "frequency", "uses, 0-3 (eviction); words that differ only here are equal"),
         (frozen, "frozen", "1 = the chain is being moved: the word never changes again"),
         (tag, "tag", "1 hidden (tombstone, transit); 2-511 from the hash; 0 = empty word"),
     ])
