@@ -194,7 +194,7 @@ fn wrong_states_hints_and_ring_cells_are_found() {
     assert_finds(&report, "ring cell 9", "lap");
     let report = damaged("local", |bytes, map| set_word(bytes, map.ring + 8 * 9, 7));
     assert_finds(&report, "ring cell 9", "above the tail");
-    let report = damaged("local", |bytes, map| set_word(bytes, map.threads + 256 + 8, 5));
+    let report = damaged("local", |bytes, map| set_word(bytes, map.threads + 512 + 8, 5));
     assert_finds(&report, "thread descriptor 1", "hazard 1 is set without an owner");
 }
 

@@ -43,7 +43,7 @@ fn four_sweepers_expire_every_entry_once() {
     });
     assert_eq!(expired.iter().sum::<u64>(), ENTRIES, "{expired:?}");
     assert_eq!(region.len().expect("len"), 0);
-    assert_eq!(region.statistics().expired, ENTRIES);
+    assert_eq!(region.statistics().counters.expired, ENTRIES);
     let path = region.path().to_owned();
     drop((region, node));
     let report = vug::check::check_file(&path).expect("the file can be checked");
@@ -84,7 +84,7 @@ fn sweepers_and_writers_are_killed() {
     expired += writers.into_iter().map(kill).sum::<u64>();
     node.recover().expect("recover");
     audit(&node);
-    let counted = region.statistics().expired;
+    let counted = region.statistics().counters.expired;
     // Who is killed may have counted what it could not say, or taken out what it could not count.
     let unsaid = (KILLS + 4) * BUDGET as u64;
     assert!(expired <= counted && counted <= expired + unsaid, "{expired} of {counted}");

@@ -177,8 +177,8 @@ fn a_killed_member_leaves_the_others_working() {
         let mut victim = worker(&home);
         victim.send("loop-put victim 0");
         // It is in the middle of its work once it has been seen to write.
-        let before = region.statistics().puts;
-        wait_until("the victim writes", || region.statistics().puts > before + 50);
+        let before = region.statistics().counters.puts;
+        wait_until("the victim writes", || region.statistics().counters.puts > before + 50);
         victim.kill();
         for n in 0..100 {
             let key = format!("survivor-{n}");
@@ -233,8 +233,8 @@ fn a_stopped_member_holds_nobody_up() {
     let mut stopped = worker(&home);
     let pid = Pid::from_raw(i32::try_from(stopped.pid()).expect("a pid"));
     stopped.send("loop-put stopped 0");
-    let before = region.statistics().puts;
-    wait_until("the worker writes", || region.statistics().puts > before + 50);
+    let before = region.statistics().counters.puts;
+    wait_until("the worker writes", || region.statistics().counters.puts > before + 50);
     for _ in 0..10 {
         kill(pid, Signal::SIGSTOP).expect("own child");
         for n in 0..500 {
@@ -244,8 +244,8 @@ fn a_stopped_member_holds_nobody_up() {
             assert!(region.get(key.as_bytes()).expect("get").is_some());
         }
         kill(pid, Signal::SIGCONT).expect("own child");
-        let before = region.statistics().puts;
-        wait_until("the worker goes on", || region.statistics().puts > before + 10);
+        let before = region.statistics().counters.puts;
+        wait_until("the worker goes on", || region.statistics().counters.puts > before + 10);
     }
     stopped.kill();
     region.recover().expect("recovery");

@@ -47,6 +47,7 @@ mod sync;
 mod table;
 
 pub use error::{AttributeDifference, Error, Result};
+pub use layout::counters::Counters;
 pub use layout::header::FORMAT_VERSION;
 #[cfg(not(vug_loom))]
 #[doc(hidden)]

@@ -137,6 +137,10 @@ fn recover_attachment(row: &Attachment) {
     }
     crash::point("recover.pins");
     row.plain_hazards.store(0, Release);
+    for cursor in &row.cursors {
+        cursor.store(0, Release);
+    }
+    crash::point("recover.cursors");
     row.owner.store(0, Release);
 }
 
@@ -161,6 +165,7 @@ fn recover_thread(
     thread.intent.slot.store(0, Release);
     crash::point("recover.intent");
     thread.active_since.store(0, Release);
+    thread.waiting_since.store(0, Release);
     for hazard in &thread.hazards {
         hazard.store(0, Release);
     }

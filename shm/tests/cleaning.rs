@@ -71,7 +71,7 @@ fn overwrite(percent: u64, times: u64) {
         rate / 1e6,
         numbers.segments_cleaned,
         numbers.bytes_moved as f64 / (writes * RECORD) as f64,
-        numbers.foreground_cleans as f64 / writes as f64,
+        numbers.counters.foreground_cleans as f64 / writes as f64,
     );
     for (key, tag) in &model {
         let found = region.get(&key.to_le_bytes()).expect("get").expect("there");

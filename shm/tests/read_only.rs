@@ -45,7 +45,7 @@ fn a_reader_sees_what_members_write() {
     let seen: HashSet<Vec<u8>> = reader.iter().map(|entry| entry.expect("entry").key).collect();
     assert_eq!(seen.len(), 20_000);
     let statistics = reader.statistics().expect("statistics");
-    assert_eq!(statistics.puts, region.statistics().puts);
+    assert_eq!(statistics.counters.puts, region.statistics().counters.puts);
     assert_eq!(reader.attributes(), region.attributes());
     assert!(reader.pins().is_empty());
 }

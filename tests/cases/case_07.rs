@@ -168,7 +168,7 @@ fn case_07_a_zombie_is_dead() {
     let mut victim = Worker::open(WORKER, home.path(), "r");
     let pid = victim.pid();
     victim.send("loop-put noise 0");
-    wait_until("it writes", || region.statistics().puts > 50);
+    wait_until("it writes", || region.statistics().counters.puts > 50);
     kill(Pid::from_raw(pid as i32), Signal::SIGKILL).expect("own child");
     wait_until("it is a zombie", || state_of(pid) == Some('Z'));
     wait_until("it is dead", || node.members().iter().any(|m| m.pid == pid && !m.alive));
@@ -210,8 +210,8 @@ fn case_07_a_main_thread_that_ended() {
     for _ in 0..20 {
         assert!(node.members().iter().all(|member| member.alive), "{:?}", node.members());
         assert_eq!(node.recover().expect("recover").members, 0);
-        let before = region.statistics().puts;
-        wait_until("it goes on", || region.statistics().puts > before + 10);
+        let before = region.statistics().counters.puts;
+        wait_until("it goes on", || region.statistics().counters.puts > before + 10);
     }
     kill(child, Signal::SIGKILL).expect("own child");
     waitpid(child, None).expect("own child");

@@ -89,8 +89,8 @@ fn case_12_waiting_among_stopped_processes() {
     let mut stopped = Worker::open(WORKER, home.path(), "r");
     let pid = Pid::from_raw(i32::try_from(stopped.pid()).expect("a pid"));
     stopped.send("loop-put noise 0");
-    let before = region.statistics().puts;
-    wait_until("it writes", || region.statistics().puts > before + 50);
+    let before = region.statistics().counters.puts;
+    wait_until("it writes", || region.statistics().counters.puts > before + 50);
     for round in 0..20 {
         kill(pid, Signal::SIGSTOP).expect("own child");
         let mut players: Vec<Worker> = Vec::new();
@@ -103,8 +103,8 @@ fn case_12_waiting_among_stopped_processes() {
             assert_eq!(player.answer(), Answer::Ok(Vec::new()));
         }
         kill(pid, Signal::SIGCONT).expect("own child");
-        let before = region.statistics().puts;
-        wait_until("it goes on", || region.statistics().puts > before + 10);
+        let before = region.statistics().counters.puts;
+        wait_until("it goes on", || region.statistics().counters.puts > before + 10);
     }
     stopped.kill();
 }

@@ -9,6 +9,7 @@ use crate::check::owners::Life;
 use crate::check::source::Source;
 use crate::check::words::{self, field};
 use crate::error::Result;
+use crate::layout::counters::COUNTERS;
 use crate::layout::node::MEMBER_SLOTS;
 use crate::layout::region::RegionWords;
 use crate::layout::thread::{Attachment, HAZARDS, OwnerWord, PINS, ThreadDescriptor};
@@ -81,12 +82,9 @@ pub(crate) fn usage(path: &Path) -> Result<Usage> {
     for (place, thread) in threads.chunks_exact(thread_words).enumerate() {
         let member = OwnerWord(field!(thread, ThreadDescriptor, owner)).member();
         usage.threads += u64::from(member != 0);
-        let counters = [
-            field!(thread, ThreadDescriptor, gets),
-            field!(thread, ThreadDescriptor, puts),
-            field!(thread, ThreadDescriptor, destroys),
-        ];
-        let activity = counters.into_iter().fold(0, u64::wrapping_add);
+        let counters = offset_of!(ThreadDescriptor, counters) / 8;
+        let counted = &thread[counters..counters + COUNTERS];
+        let activity = counted.iter().copied().fold(0, u64::wrapping_add);
         let hazards = thread[..HAZARDS].iter().filter(|&&word| member != 0 && word != 0);
         usage.holds.extend(hazards.map(|word| Hold {
             member,

@@ -2,6 +2,7 @@
 //! `FORMAT.md` is the specification; a test compares it with these types.
 
 pub(crate) mod bucket;
+pub(crate) mod counters;
 pub(crate) mod header;
 pub(crate) mod node;
 pub(crate) mod record;

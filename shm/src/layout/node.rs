@@ -23,6 +23,8 @@ pub(crate) const NODE_MAGIC: [u8; 8] = *b"\x8aNODE\r\n\x1a";
 pub(crate) const MEMBER_SLOTS: usize = 256;
 /// Bytes of a member slot: two cache lines, so that neighbours do not share a prefetch pair.
 pub(crate) const SLOT_BYTES: u64 = 128;
+/// Words of a program's name.
+pub(crate) const PROGRAM_WORDS: usize = 4;
 /// Where the node words begin.
 pub(crate) const WORDS_OFFSET: u64 = 4096;
 /// Where the member slots begin.
@@ -65,7 +67,9 @@ pub(crate) struct MemberSlot {
     pub(crate) timens_inode: AtomicU64,
     /// When it joined, microseconds since 1970; for people only.
     pub(crate) joined_at_micros: AtomicU64,
-    pub(crate) reserved: [AtomicU64; 10],
+    /// Name of its program, filled up with zero bytes; for people only.
+    pub(crate) program: [AtomicU64; PROGRAM_WORDS],
+    pub(crate) reserved: [AtomicU64; 6],
 }
 
 // SAFETY: repr(C) and atomics only, no destructor.

@@ -3,8 +3,8 @@
 //! ```text
 //! 0        file header (one page, immutable after creation)
 //! 4096     region words (one page)
-//! 8192     attachments        members x 4096
-//!          thread descriptors threads x 256
+//! 8192     attachments        members x 5120
+//!          thread descriptors threads x 512
 //!          segment states     segments x 8, padded to 64
 //!          segment headers    segments x 64
 //!          event ring         cells x 8, padded to 4096
@@ -183,16 +183,13 @@ pub(crate) struct RegionWords {
     pub(crate) records_moved: AtomicU64,
     /// Bytes of these.
     pub(crate) bytes_moved: AtomicU64,
-    /// Writes that had to make room themselves.
-    pub(crate) foreground_cleans: AtomicU64,
-    /// Entries evicted.
+    /// Entries evicted: the clock by which ghosts age.
     pub(crate) evicted: AtomicU64,
-    /// Entries expired.
-    pub(crate) expired: AtomicU64,
     /// Index tables that took the place of smaller ones.
     pub(crate) growths: AtomicU64,
     /// Segments whose memory went back to the system.
     pub(crate) segments_released: AtomicU64,
+    pub(crate) maintenance_reserved: [AtomicU64; 2],
 
     pub(crate) reserved: [AtomicU64; 136],
     /// One entry per other origin; written by the bridge.

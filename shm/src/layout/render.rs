@@ -7,6 +7,7 @@
 use core::mem::offset_of;
 
 use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};
+use crate::layout::counters::LIST;
 use crate::layout::header::{FORMAT_VERSION, FileHeader, HEADER_BYTES};
 use crate::layout::node::{
     LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords, Phase,
@@ -126,6 +127,7 @@ fn member_slot() -> String {
         pidns_inode: "inode of the pid namespace; 0 = unknown",
         timens_inode: "inode of the time namespace; 0 = none",
         joined_at_micros: "microseconds since 1970; for people only",
+        program: "name of its program, UTF-8, cut to 32 bytes; for people only",
         reserved: "zero",
     })
 }
@@ -186,11 +188,10 @@ fn region_words() -> String {
         segments_cleaned: "segments emptied by copying what lived in them",
         records_moved: "records copied by that",
         bytes_moved: "bytes of these",
-        foreground_cleans: "writes that had to make room themselves",
-        evicted: "entries evicted",
-        expired: "entries that sweeps destroyed or invalidated",
+        evicted: "entries evicted: the clock by which ghosts age",
         growths: "tables that took the place of smaller ones",
         segments_released: "segments whose memory went back to the system",
+        maintenance_reserved: "zero",
         reserved: "zero",
         origins: "one entry per other origin",
     })
@@ -213,6 +214,11 @@ fn attachment() -> String {
         pinned_at: "when the pin word of the same number was set, microseconds since 1970",
         plain_hazards: "1 = its threads set hazard words by plain stores",
         reserved: "zero",
+        attached_at: "when the member opened the region, microseconds since 1970",
+        base_sequence: "odd while `base` is being changed",
+        base: "what the counters of its thread descriptors were when it took them, summed up",
+        cursors: "ring position + 1 that a subscription reads next; 0 = none",
+        people_reserved: "zero",
     })
 }
 
@@ -225,13 +231,11 @@ fn thread_descriptor() -> String {
         stamp: "counter of the last empty word made; never goes back, whoever owns it",
         overflow_claim: "`SlotRef` + 1 of the overflow bucket that is being claimed; 0 = none",
         table_pin: "table + 1 that an operation looks at, and perhaps later ones; 0 = none",
-        reserved: "zero",
+        waiting_since: "when it began to wait for acknowledgements, microseconds since 1970; 0",
+        waiting_for: "ring position it waits for then",
         intent: "the running write",
         insert: "the insert that a pending bucket header names",
-        gets: "reads",
-        hits: "reads that found a value",
-        puts: "values written",
-        destroys: "entries destroyed",
+        counters: "words, see the list of counters; never reset, whoever owns the descriptor",
     })
 }
 
@@ -459,7 +463,15 @@ fn lists() -> Vec<(&'static str, String)> {
         ("RingOperations", ring_operations()),
         ("Kinds", kinds()),
         ("RecordBits", record_bits()),
+        ("Counters", counters()),
     ]
+}
+
+fn counters() -> String {
+    let line = |(number, name, meaning): &(usize, &str, &str)| {
+        vec![number.to_string(), format!("`{name}`"), (*meaning).into()]
+    };
+    table(&["number", "name", "meaning"], LIST.iter().map(line))
 }
 
 fn segment_states() -> String {

@@ -1,5 +1,6 @@
 //! Thread descriptors and member attachments of a region.
 
+use crate::layout::counters::COUNTERS;
 use crate::os::mapping::Shared;
 use crate::sync::AtomicU64;
 
@@ -12,7 +13,10 @@ pub(crate) const MOVER_HAZARD: usize = 2;
 /// Pin words of an attachment.
 pub(crate) const PINS: usize = 254;
 
-/// One thread of one member in one region: four cache lines. Every word is written by the owning
+/// Subscriptions of a member whose positions others can see.
+pub(crate) const CURSORS: usize = 64;
+
+/// One thread of one member in one region: eight cache lines. Every word is written by the owning
 /// thread alone, except `owner` (by whoever claims or recovers the descriptor).
 #[derive(Debug)]
 #[repr(C, align(256))]
@@ -33,21 +37,19 @@ pub(crate) struct ThreadDescriptor {
     pub(crate) overflow_claim: AtomicU64,
     /// Index table + 1 that the running operation may look at, and all later ones; 0 = none.
     pub(crate) table_pin: AtomicU64,
-    pub(crate) reserved: [AtomicU64; 2],
+    /// Since when the thread waits for acknowledgements of other nodes, microseconds since 1970;
+    /// 0 = it does not. For people only.
+    pub(crate) waiting_since: AtomicU64,
+    /// Ring position it waits for.
+    pub(crate) waiting_for: AtomicU64,
 
     /// The running write, for recovery. See `region::write` for the order of stores.
     pub(crate) intent: Intent,
 
     /// The insert that a pending bucket header names, for helpers.
     pub(crate) insert: InsertDescriptor,
-    /// Reads.
-    pub(crate) gets: AtomicU64,
-    /// Reads that found a value.
-    pub(crate) hits: AtomicU64,
-    /// Values written.
-    pub(crate) puts: AtomicU64,
-    /// Entries destroyed.
-    pub(crate) destroys: AtomicU64,
+    /// What the thread counts, by `Counter`. Never reset, also not when the owner changes.
+    pub(crate) counters: [AtomicU64; COUNTERS],
 }
 
 /// What a write is about to do. `record` set = there is something to recover.
@@ -96,6 +98,17 @@ pub(crate) struct Attachment {
     /// 1 = its threads set hazard words by plain stores: a barrier before anybody looks at them.
     pub(crate) plain_hazards: AtomicU64,
     pub(crate) reserved: AtomicU64,
+
+    // For people only, from here on; written by the member alone, or who recovers it.
+    /// When the member opened the region, microseconds since 1970.
+    pub(crate) attached_at: AtomicU64,
+    /// Odd while `base` is being changed.
+    pub(crate) base_sequence: AtomicU64,
+    /// What the counters of the member's thread descriptors were when it took them, summed up.
+    pub(crate) base: [AtomicU64; COUNTERS],
+    /// Ring position + 1 that a subscription reads next; 0 = none.
+    pub(crate) cursors: [AtomicU64; CURSORS],
+    pub(crate) people_reserved: [AtomicU64; 26],
 }
 
 // SAFETY: repr(C), atomics only.
@@ -128,9 +141,11 @@ impl OwnerWord {
 
 #[cfg(not(vug_loom))]
 const _: () = {
-    assert!(size_of::<ThreadDescriptor>() == 256);
+    assert!(size_of::<ThreadDescriptor>() == 512);
     assert!(core::mem::offset_of!(ThreadDescriptor, owner) == 64);
     assert!(core::mem::offset_of!(ThreadDescriptor, intent) == 128);
     assert!(core::mem::offset_of!(ThreadDescriptor, insert) == 192);
-    assert!(size_of::<Attachment>() == 4096);
+    assert!(core::mem::offset_of!(ThreadDescriptor, counters) == 224);
+    assert!(core::mem::offset_of!(Attachment, attached_at) == 4096);
+    assert!(size_of::<Attachment>() == 5120);
 };

@@ -46,6 +46,7 @@ use crate::error::{Error, Result};
 use crate::heap::append::Author;
 use crate::heap::record::Record;
 use crate::heap::victim::{self, Victim};
+use crate::layout::counters::Counter;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{Location, SlotRef, SlotWord};
 use crate::reclaim::{self, abandon, retire};
@@ -167,7 +168,7 @@ impl Mapped {
         let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX };
         let done = self.clean(context, goal)?;
         if done.records > 0 {
-            self.words().foreground_cleans.fetch_add(1, Relaxed);
+            self.descriptor(context).count(Counter::ForegroundCleans, 1);
         }
         Ok(done.freed > 0)
     }

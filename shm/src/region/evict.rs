@@ -32,6 +32,7 @@ use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::heap::victim::{self, Oldest};
+use crate::layout::counters::Counter;
 use crate::layout::word::{HIDDEN_TAG, Location, SlotRef, SlotWord};
 use crate::reclaim::{self, retire};
 use crate::region::Kind;
@@ -125,12 +126,15 @@ impl Mapped {
             return Ok(());
         }
         let cleaner = Cleaner::begin(self, context);
+        let before = cleaner.thread.counted()[Counter::Evicted as usize];
         let result = Evictor {
             cleaner: &cleaner,
             limit: surplus.unsigned_abs() + (bound / 128).clamp(0, 64),
             spared: false,
         }
         .run();
+        let evicted = cleaner.thread.counted()[Counter::Evicted as usize] - before;
+        cleaner.thread.count(Counter::EvictedByBound, evicted);
         cleaner.end(&Cleaned::default());
         result.map(|_| ())
     }
@@ -164,7 +168,7 @@ impl Mapped {
         let result = evictor.make_room(free, &mut done);
         cleaner.end(&done);
         result?;
-        self.words().foreground_cleans.fetch_add(1, Relaxed);
+        self.descriptor(context).count(Counter::ForegroundCleans, 1);
         Ok(cleaned.freed + done.freed > 0)
     }
 }
@@ -386,6 +390,7 @@ impl<'m> Evictor<'_, 'm> {
             retire(&region.log, location, record);
             crash::point("evict.retired");
             region.words().evicted.fetch_add(1, Relaxed);
+            thread.count(Counter::Evicted, 1);
             region.count_change(word, empty);
         }
         intent.record.store(0, Release);

@@ -15,6 +15,7 @@ use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
 use crate::layout::word::{SegmentState, SegmentWord};
 use crate::member::Members;
 use crate::os::barrier;
+use crate::os::clock::realtime_micros;
 use crate::os::mapping::{Mapping, Window};
 use crate::reclaim::Protectors;
 use crate::reclaim::pin::Pins;
@@ -135,6 +136,8 @@ impl Mapped {
             let mine = OwnerWord::live(self.me).0;
             if row.owner.compare_exchange(0, mine, SeqCst, Relaxed).is_ok() {
                 crash::point("attach.claimed");
+                row.begin(realtime_micros());
+                crash::point("attach.begun");
                 return Ok(index);
             }
         }
@@ -243,6 +246,9 @@ impl Drop for Mapped {
             pin.store(0, Release);
         }
         row.plain_hazards.store(0, Release);
+        for cursor in &row.cursors {
+            cursor.store(0, Release);
+        }
         row.owner.store(0, Release);
         crash::point("detach.done");
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::heap::record::{Head, Lent, Record};
 use crate::layout::bucket::MAX_OVERFLOW;
+use crate::layout::counters::Counter;
 use crate::layout::record::MAX_KEY;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, SlotRef, SlotWord, tag_of};
@@ -19,7 +20,7 @@ use crate::region::index::Place;
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
 use crate::region::{Kind, Token};
-use crate::sync::{Acquire, AtomicU64, SeqCst, bump};
+use crate::sync::{Acquire, AtomicU64, SeqCst};
 use crate::table::linked;
 
 /// An entry in the index whose segment the hazard of the search protects.
@@ -406,8 +407,8 @@ impl Mapped {
 /// Statistics of the calling thread.
 #[inline]
 fn count_read(thread: &ThreadDescriptor, hit: bool) {
-    bump(&thread.gets, 1);
+    thread.count(Counter::Gets, 1);
     if hit {
-        bump(&thread.hits, 1);
+        thread.count(Counter::Hits, 1);
     }
 }

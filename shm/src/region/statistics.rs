@@ -5,11 +5,12 @@ use std::time::Duration;
 use std::sync::Arc;
 
 use crate::heap::Log;
+use crate::layout::counters::{self, COUNTERS, Counters};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::SegmentState;
 use crate::region::mapped::Mapped;
 use crate::region::pins::Pin;
-use crate::sync::{Acquire, AtomicU64, Relaxed};
+use crate::sync::{Acquire, Relaxed};
 
 /// Whether a distributed region has its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,16 +71,8 @@ pub struct Statistics {
     pub segments_quarantined: u32,
     /// Segments of the index.
     pub segments_index: u32,
-    /// Reads since the region was made, by all processes.
-    pub gets: u64,
-    /// Reads that found a value.
-    pub hits: u64,
-    /// Values written.
-    pub puts: u64,
-    /// Entries destroyed.
-    pub destroys: u64,
-    /// Entries destroyed or invalidated because they had expired.
-    pub expired: u64,
+    /// What all processes counted since the region was made.
+    pub counters: Counters,
     /// Dead threads recovered.
     pub recoveries: u64,
     /// Segments emptied by copying what lived in them.
@@ -90,10 +83,6 @@ pub struct Statistics {
     pub segments_released: u64,
     /// Bytes of these.
     pub bytes_moved: u64,
-    /// Writes that had to make room themselves.
-    pub foreground_cleans: u64,
-    /// Entries evicted.
-    pub evicted: u64,
     /// Thread descriptors in use.
     pub threads: u32,
     /// Pin words in use; [`Region::pins`](crate::Region::pins) lists them.
@@ -128,14 +117,11 @@ impl Statistics {
             max_bytes: log.geometry().max_bytes,
             segment_bytes: log.geometry().segment_bytes,
             segments_total: log.segments(),
-            expired: words.expired.load(Relaxed),
             recoveries: words.recoveries.load(Relaxed),
             segments_cleaned: words.segments_cleaned.load(Relaxed),
             records_moved: words.records_moved.load(Relaxed),
             segments_released: words.segments_released.load(Relaxed),
             bytes_moved: words.bytes_moved.load(Relaxed),
-            foreground_cleans: words.foreground_cleans.load(Relaxed),
-            evicted: words.evicted.load(Relaxed),
             ring_tail: words.ring_tail.load(Acquire),
             ring_len: log.geometry().ring_len,
             sent: words.sent.load(Acquire),
@@ -145,14 +131,12 @@ impl Statistics {
             ..Self::default()
         };
         all.count_segments(log);
+        let mut counted = [0; COUNTERS];
         for thread in threads {
-            let read = |word: &AtomicU64| word.load(Relaxed);
-            all.gets = all.gets.wrapping_add(read(&thread.gets));
-            all.hits = all.hits.wrapping_add(read(&thread.hits));
-            all.puts = all.puts.wrapping_add(read(&thread.puts));
-            all.destroys = all.destroys.wrapping_add(read(&thread.destroys));
-            all.threads += u32::from(read(&thread.owner) != 0);
+            counters::add(&mut counted, &thread.counted());
+            all.threads += u32::from(thread.owner.load(Relaxed) != 0);
         }
+        all.counters = Counters::from_words(&counted);
         all.pins = pins.len() as u32;
         all.oldest_pin = pins.iter().filter_map(|pin| pin.age).max();
         all

@@ -100,11 +100,7 @@ impl Mapped {
             return Ok(swept);
         }
         let result = self.sweep_segments(budget, &mut swept);
-        let result = result.and_then(|()| self.sweep_index(budget, &mut swept));
-        if swept.expired > 0 {
-            self.words().expired.fetch_add(swept.expired, Relaxed);
-        }
-        result.map(|()| swept)
+        result.and_then(|()| self.sweep_index(budget, &mut swept)).map(|()| swept)
     }
 
     /// Sweeps all of a region that is full. Whether it is worth trying again.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use crate::crash;
 use crate::error::{Error, Result};
+use crate::layout::counters::Handover;
 use crate::layout::thread::{HAZARDS, OPERATION_HAZARDS, OwnerWord, ThreadDescriptor};
 use crate::layout::word::SegmentState;
 use crate::reclaim::hazard::Hazard;
@@ -199,10 +200,9 @@ impl Mapped {
             let mine = OwnerWord::live(self.me).0;
             if thread.owner.compare_exchange(0, mine, SeqCst, Relaxed).is_ok() {
                 crash::point("thread.claimed");
-                self.owned_threads
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(index as u32);
+                let mut owned = self.owned_threads.lock().unwrap_or_else(PoisonError::into_inner);
+                self.row().hand_over(&thread.counted(), Handover::Taken);
+                owned.push(index as u32);
                 return Some(index as u32);
             }
         }
@@ -228,6 +228,7 @@ impl Mapped {
         drop(idle);
         let mut owned = self.owned_threads.lock().unwrap_or_else(PoisonError::into_inner);
         owned.retain(|&mine| mine != index);
+        self.row().hand_over(&thread.counted(), Handover::Returned);
         drop(owned);
         self.threads[index as usize].owner.store(0, Release);
         crash::point("thread.returned");

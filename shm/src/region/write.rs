@@ -67,6 +67,7 @@ use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
 use crate::heap::record::{Draft, Record, set_version};
+use crate::layout::counters::Counter;
 use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, Location, RingOp, SlotRef, SlotWord, tag_of};
@@ -77,7 +78,7 @@ use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
 use crate::region::{Kind, Token};
-use crate::sync::{Acquire, Ordering, Relaxed, Release, SeqCst, bump, fence, raise};
+use crate::sync::{Acquire, Ordering, Relaxed, Release, SeqCst, fence, raise};
 use crate::table::insert;
 use crate::table::pin::TablePin;
 
@@ -225,7 +226,11 @@ impl Mapped {
     pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
         loop {
             let written = self.write_as_is(&change);
-            if !matches!(written, Err(Error::OutOfSpace { .. })) || !self.sweep_for_room()? {
+            if !matches!(written, Err(Error::OutOfSpace { .. })) {
+                return written;
+            }
+            if !self.sweep_for_room()? {
+                self.descriptor(&*self.context()?).count(Counter::OutOfSpace, 1);
                 return written;
             }
         }
@@ -284,6 +289,7 @@ impl<'m> Writer<'m> {
             if let Attempt::Done(written) = self.attempt()? {
                 return Ok(written);
             }
+            self.thread.count(Counter::Retries, 1);
             backoff.spin();
         }
     }
@@ -323,10 +329,7 @@ impl<'m> Writer<'m> {
         self.region.hazard(self.context, 0).clear();
         self.thread.active_since.store(0, Release);
         self.pin.release();
-        if done && !matches!(self.change.condition, Condition::Expired(_)) {
-            let destroyed = self.change.kind == Kind::Tombstone;
-            bump(if destroyed { &self.thread.destroys } else { &self.thread.puts }, 1);
-        }
+        self.count(result);
     }
 
     /// Marks this write's own record, which was never published, as dead.
@@ -735,6 +738,7 @@ pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
     SlotWord::empty(index, counter)
 }
 
+mod count;
 mod lengthen;
 
 #[cfg(test)]

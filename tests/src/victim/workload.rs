@@ -145,7 +145,7 @@ fn clean(report: &Report, region: &Region) {
         report.put(region, &key((random >> 33) % LIVE), n, 1000);
     }
     let numbers = region.statistics();
-    assert!(numbers.foreground_cleans > 0, "{numbers:#?}");
+    assert!(numbers.counters.foreground_cleans > 0, "{numbers:#?}");
     region.maintain(&MaintainOptions::thorough()).expect("maintain");
     for n in 0..LIVE {
         report.destroy(region, &key(n));

@@ -49,13 +49,11 @@ impl Shared {
             stamp: zero(),
             overflow_claim: zero(),
             table_pin: zero(),
-            reserved: core::array::from_fn(|_| zero()),
+            waiting_since: zero(),
+            waiting_for: zero(),
             intent,
             insert,
-            gets: zero(),
-            hits: zero(),
-            puts: zero(),
-            destroys: zero(),
+            counters: core::array::from_fn(|_| zero()),
         };
         Arc::new(Self {
             slots: [0, 1].map(|segment| AtomicU64::new(word(segment).0)),

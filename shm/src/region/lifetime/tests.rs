@@ -299,6 +299,6 @@ fn a_distributed_entry_ages_by_its_version_and_leaves_a_tombstone() {
         events.push((event.token.kind, event.expiration, event.token.version > written.version));
     }
     assert_eq!(events, [(Kind::Value, false, false), (Kind::Tombstone, true, true)]);
-    assert_eq!(region.statistics().expired, 1);
-    assert_eq!(region.statistics().destroys, 0);
+    assert_eq!(region.statistics().counters.expired, 1);
+    assert_eq!(region.statistics().counters.destroys, 0);
 }

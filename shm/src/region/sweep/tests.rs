@@ -51,7 +51,7 @@ fn a_budget_bounds_a_sweep_and_the_next_goes_on() {
         assert!(sweeps < 100, "{expired} after {sweeps} sweeps");
     }
     assert_eq!(region.len().unwrap(), 0);
-    assert_eq!(region.statistics().expired, 1000);
+    assert_eq!(region.statistics().counters.expired, 1000);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_full_region_sweeps_before_it_refuses() {
     assert!(region.put(b"one more", &value).is_err());
     pass(61);
     region.put(b"one more", &value).unwrap();
-    assert_eq!(region.statistics().expired, room);
+    assert_eq!(region.statistics().counters.expired, room);
 }
 
 #[test]
