@@ -21,6 +21,8 @@ pub(crate) mod code {
     pub(crate) const NO_NODE: u16 = 902;
     pub(crate) const NO_KEY: u16 = 903;
     pub(crate) const TIMED_OUT: u16 = 904;
+    pub(crate) const NOT_CONFIRMED: u16 = 905;
+    pub(crate) const PRESENT: u16 = 906;
     pub(crate) const INPUT: u16 = 911;
     pub(crate) const COLUMN: u16 = 912;
     pub(crate) const DUPLICATE: u16 = 913;

@@ -7,8 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bytes;
 mod cmd;
+mod consent;
 mod demo;
+mod entries;
 mod failure;
 mod parent;
 mod render;

@@ -17,6 +17,17 @@ pub(crate) enum Format {
     Json,
     Jsonl,
     Csv,
+    /// The bytes of values, for commands that show entries; see [`no_raw`].
+    #[value(help = "")]
+    Raw,
+}
+
+/// The refusal of commands whose results are not bytes.
+pub(crate) fn no_raw() -> Failure {
+    Failure::usage(
+        "raw output is for values and keys: `get` and `scan` have it",
+        "choose --format table, json, jsonl or csv",
+    )
 }
 
 /// One value of a result. Programs get the exact number, people a readable one.
@@ -149,6 +160,7 @@ impl Sheet {
             Format::Json => self.write_array(out),
             Format::Jsonl => self.write_lines(out),
             Format::Csv => self.write_csv(out),
+            Format::Raw => return Err(no_raw()),
         };
         written.and_then(|()| out.flush()).map_err(|cause| Failure::output(&cause))
     }
@@ -165,6 +177,7 @@ impl Sheet {
                 .and_then(|()| out.write_all(b"\n")),
             Format::Jsonl => self.write_lines(out),
             Format::Csv => self.write_csv(out),
+            Format::Raw => return Err(no_raw()),
         };
         written.and_then(|()| out.flush()).map_err(|cause| Failure::output(&cause))
     }

@@ -39,9 +39,15 @@ fn keys_and_values_that_are_no_text() {
     let key = OsStr::from_bytes(b"\xff\xfe");
     let value = OsStr::from_bytes(b"\x80\x81");
     home.vug([OsStr::new("put"), "r".as_ref(), key, value]).ok();
-    let run = home.vug([OsStr::new("get"), "r".as_ref(), key, "--format=json".as_ref()]);
+    let run = home.vug([
+        OsStr::new("get"),
+        "r".as_ref(),
+        key,
+        "--format=json".as_ref(),
+        "--meta".as_ref(),
+    ]);
     let entry: Value = serde_json::from_str(&run.ok()).unwrap();
-    assert_eq!(entry["value_base64"], "gIE=");
+    assert_eq!((&entry["key_base64"], &entry["value_base64"]), (&"//4=".into(), &"gIE=".into()));
     assert_eq!(entry["value_bytes"], 2);
 }
 
@@ -86,7 +92,7 @@ fn a_missing_key_and_a_missing_region_exit_with_4() {
     let home = Home::with_region("r");
     let (error, help) = home.vug(["get", "r", "nobody"]).failed(4);
     assert_eq!(error, "r: there is no key `nobody` (VUG-0903)");
-    assert_eq!(help, "`vug export r` writes all keys and values");
+    assert_eq!(help, "`vug scan r --keys` lists what is there");
     for args in [
         &["get", "absent", "k"][..],
         &["put", "absent", "k", "v"],
@@ -210,15 +216,16 @@ fn tables_of_entries() {
     assert_eq!(
         home.vug(["export", "r", "--format", "table"]).ok(),
         format!(
-            "KEY  VALUE  {:>width$}  ORIGIN\nkey  a\\nb   {version:>width$}       0\n",
+            "KEY  {:>width$}  ORIGIN  VALUE\nkey  {version:>width$}       0  a\\nb\n",
             "VERSION"
         )
     );
     assert_eq!(
         home.vug(["get", "r", "key", "--format", "table"]).ok(),
         format!(
-            "region       r\nkey          key\nversion      {version}\norigin       0\n\
-             value bytes  3 B\nvalue        a\n             b\n"
+            "region       r\nkey          key\nkind         value\nversion      {version}\n\
+             origin       0\nkey bytes    3 B\nvalue bytes  3 B\nexpires ms   -\n\
+             value        a\\nb\n"
         )
     );
 }

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::admin::{Check, Doctor, Maintain, Stat};
 pub(crate) use self::cluster::{Bridge, BridgeRun, Cert, Demo, DemoWorker, Role};
-pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Wait};
+pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
 pub(crate) use self::parse::{Peer, parse_duration, parse_peer, parse_size};
 pub(crate) use self::regions::Create;
 pub(crate) use self::rows::{Export, Import, OnDuplicate, OnError, RowFormat};
@@ -51,21 +51,72 @@ pub(crate) enum Command {
     Ls,
     /// Show the figures of a region, or of the node when no region is named
     Stat(Stat),
-    /// Print the value of a key
+    /// Print the values of keys
+    ///
+    /// Examples:
+    ///   vug get quotes ibm                      the bytes of the value, nothing else
+    ///   vug get quotes ibm --meta               version, origin, kind, sizes, expiry
+    ///   vug get quotes ibm sun --format json    several entries, as one array
+    ///   vug get blobs 00ff --hex                a key that is no text
+    ///
+    /// Several values are written one per line; a key that is absent has none, and the command
+    /// ends with 4. JSON holds bytes that are no UTF-8 as base64, in `key_base64` and
+    /// `value_base64`; --hex writes all bytes as hexadecimal digits.
+    #[command(verbatim_doc_comment)]
     Get(Get),
     /// Store a value under a key
+    ///
+    /// Examples:
+    ///   vug put quotes ibm 241.50
+    ///   vug put quotes ibm 241.50 --ttl 10s     the entry expires by itself
+    ///   vug put pages / --file index.html       the bytes of a file
+    ///   date | vug put status now -             standard input
+    ///   vug put quotes ibm '{"bid": 241}' --json
+    #[command(verbatim_doc_comment)]
     Put(Put),
-    /// Remove keys from a region
+    /// Remove entries from a region
+    ///
+    /// Examples:
+    ///   vug del quotes ibm sun
+    ///   vug del quotes --prefix old: --dry-run  how many that would be
+    ///   vug del quotes --prefix old: --yes
+    ///   vug del quotes --keys-from gone.txt --yes
+    ///
+    /// Keys that are named one by one are removed at once; the command ends with 4 if one was
+    /// absent. For --prefix, --match and --keys-from it asks first, unless --yes is given.
+    #[command(verbatim_doc_comment)]
     Del(Del),
     /// Add to a counter and print the sum
     ///
+    /// Examples:
+    ///   vug incr hits /index.html
+    ///   vug incr hits /index.html -5
+    ///
     /// A counter is a value of eight bytes, a signed little-endian integer; an absent key counts
     /// as 0. The addition is atomic among all processes of the node.
+    #[command(verbatim_doc_comment)]
     Incr(Incr),
+    /// List entries
+    ///
+    /// Examples:
+    ///   vug scan quotes --limit 10
+    ///   vug scan quotes --prefix ibm. --format jsonl
+    ///   vug scan quotes --match '^[a-m]' --keys --format raw
+    ///
+    /// Entries come in no particular order while writers go on. One that is there all the time is
+    /// listed, twice at worst if the index grows meanwhile. Every entry is looked at, so a prefix
+    /// does not make it faster. `vug export --sort` writes entries in order.
+    #[command(verbatim_doc_comment)]
+    Scan(Scan),
     /// Wait until a key changes
+    ///
+    /// Examples:
+    ///   vug wait quotes ibm --timeout 10s && vug get quotes ibm
+    ///   vug wait quotes ibm --since 0           until it is there
     ///
     /// Returns when the key was written, removed or created since the command looked at it first,
     /// or has another version than --since.
+    #[command(verbatim_doc_comment)]
     Wait(Wait),
     /// Make a region
     Create(Create),

@@ -16,7 +16,7 @@ use super::{Context, stdout};
 use crate::args::{Bridge, BridgeRun, Peer};
 use crate::failure::{Failure, code, exit, stderr_is_plain};
 use crate::parent;
-use crate::render::{Cell, Format, Sheet};
+use crate::render::{Cell, Format, Sheet, no_raw};
 
 /// A bridge that was asked to end says goodbye to its peers first.
 const GOODBYE: Duration = Duration::from_secs(15);
@@ -138,6 +138,7 @@ fn status(context: &Context) -> Result<(), Failure> {
         Format::Jsonl => writeln!(out, "{status}").map_err(failed)?,
         Format::Csv => list(&status, "peers").write(&mut out, Format::Csv)?,
         Format::Table => describe(&status, &mut out)?,
+        Format::Raw => return Err(no_raw()),
     }
     out.flush().map_err(failed)
 }

@@ -4,18 +4,15 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use vug::{Entry, Region};
 
 use super::{Context, stdout};
 use crate::args::Export;
+use crate::entries::{Shape, Show, Shown};
 use crate::failure::{Failure, code};
-use crate::render::{Cell, Format, Sheet, grouped};
+use crate::render::{Format, grouped, no_raw};
 
 pub(super) fn run(context: &Context, args: &Export) -> Result<(), Failure> {
     let node = context.node()?;
@@ -78,86 +75,24 @@ fn write(
 ) -> Result<u64, Failure> {
     match format {
         Format::Csv => write_csv(region, &args.key, out),
-        Format::Jsonl => write_objects(region, out, ["", "", "\n"]),
-        Format::Json => write_objects(region, out, ["[\n", ",\n", "\n]\n"]),
-        Format::Table => write_table(region, out),
+        Format::Raw => Err(no_raw()),
+        Format::Json | Format::Jsonl | Format::Table => write_entries(region, format, out),
     }
 }
 
-/// One entry as a JSON object that `vug import --key key --value value` reads back.
-struct Object<'a>(&'a Entry);
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        match std::str::from_utf8(&self.0.key) {
-            Ok(text) => map.serialize_entry("key", text)?,
-            Err(_) => map.serialize_entry("key_base64", &BASE64.encode(&self.0.key))?,
-        }
-        match std::str::from_utf8(&self.0.value) {
-            Ok(text) => match one_line_object(text) {
-                Some(object) => map.serialize_entry("value", object)?,
-                None => map.serialize_entry("value", text)?,
-            },
-            Err(_) => map.serialize_entry("value_base64", &BASE64.encode(&self.0.value))?,
-        }
-        map.serialize_entry("version", &self.0.token.version)?;
-        map.serialize_entry("origin", &self.0.token.origin)?;
-        map.end()
-    }
-}
-
-/// A value that is a JSON object is written as one, byte for byte. One with line ends or blanks
-/// around it goes out as a string instead, because it would not come back the same.
-fn one_line_object(text: &str) -> Option<&RawValue> {
-    let object = text.starts_with('{') && text.ends_with('}') && !text.contains(['\n', '\r']);
-    if object { serde_json::from_str(text).ok() } else { None }
-}
-
-/// `marks`: before the first entry, between two, after the last. With JSON lines the last mark
-/// ends every line.
-fn write_objects(
-    region: &Region,
-    out: &mut impl Write,
-    [open, between, close]: [&str; 3],
-) -> Result<u64, Failure> {
-    let lines = open.is_empty();
-    let failed = |cause: io::Error| Failure::output(&cause);
-    let mut count = 0;
-    out.write_all(open.as_bytes()).map_err(failed)?;
+fn write_entries(region: &Region, format: Format, out: &mut impl Write) -> Result<u64, Failure> {
+    let shape = Shape { format, value: true, meta: false, hex: false, end: b'\n' };
+    let mut show = Show::new(out, shape);
     for entry in region.iter() {
         let entry = entry?;
-        if count > 0 {
-            out.write_all(between.as_bytes()).map_err(failed)?;
-        }
-        serde_json::to_writer(&mut *out, &Object(&entry))
-            .map_err(io::Error::from)
-            .and_then(|()| if lines { out.write_all(close.as_bytes()) } else { Ok(()) })
-            .map_err(failed)?;
-        count += 1;
+        show.push(&Shown {
+            key: &entry.key,
+            value: Some(&entry.value),
+            token: Some(entry.token),
+            expires: None,
+        })?;
     }
-    if !lines {
-        out.write_all(close.as_bytes()).map_err(failed)?;
-    }
-    Ok(count)
-}
-
-/// For people, thus for small regions: a table's widths are known only at its end.
-fn write_table(region: &Region, out: &mut impl Write) -> Result<u64, Failure> {
-    let mut sheet = Sheet::new(&["key", "value", "version", "origin"]);
-    let mut count = 0;
-    for entry in region.iter() {
-        let entry = entry?;
-        sheet.push(vec![
-            Cell::text(String::from_utf8_lossy(&entry.key).escape_debug()),
-            Cell::text(String::from_utf8_lossy(&entry.value).escape_debug()),
-            Cell::Id(entry.token.version),
-            Cell::Count(entry.token.origin.into()),
-        ]);
-        count += 1;
-    }
-    sheet.write(out, Format::Table)?;
-    Ok(count)
+    show.finish()
 }
 
 /// Values must be JSON objects. The first pass finds the columns, the second writes the rows.
@@ -268,14 +203,6 @@ fn new_column(entry: &Entry, name: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_objects_that_come_back_the_same_are_embedded() {
-        assert!(one_line_object("{\"a\": 1.50}").is_some());
-        for text in ["{\"a\":\n1}", " {}", "[]", "7", "{", "text", ""] {
-            assert!(one_line_object(text).is_none(), "{text}");
-        }
-    }
 
     #[test]
     fn fields_of_every_kind_as_text() {

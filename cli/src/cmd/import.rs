@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use vug::{Region, WriteOptions};
+use vug::Region;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Context, stdout};
 use crate::args::{Import, OnDuplicate, OnError, RowFormat};
+use crate::entries::Writes;
 use crate::failure::{Failure, code};
 use crate::render::{Cell, Sheet, grouped};
 use crate::rows::{Choice, CsvRows, Fault, JsonRows, Row, Rows};
@@ -87,6 +88,7 @@ fn open<R: Read>(input: R, kind: RowFormat, args: &Import) -> Result<Rows<R>, Fa
 struct Pass<'a> {
     args: &'a Import,
     region: &'a Region,
+    writes: Writes<'a>,
     /// Hash of every key seen and the line on which it was. 128 bits do not collide by chance.
     seen: HashMap<u128, u64>,
     created: u64,
@@ -99,7 +101,8 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn new(args: &'a Import, region: &'a Region) -> Self {
         let seen = HashMap::new();
-        Self { args, region, seen, created: 0, replaced: 0, skipped: 0, silent: false }
+        let writes = Writes::new(region, args.ack.ack_within);
+        Self { args, region, writes, seen, created: 0, replaced: 0, skipped: 0, silent: false }
     }
 
     fn read<R: Read>(
@@ -119,9 +122,11 @@ impl<'a> Pass<'a> {
             }
             number += 1;
             if number.is_multiple_of(256) {
+                self.writes.settle()?;
                 bar.set_position(rows.bytes_read());
             }
         }
+        self.writes.settle()?;
         bar.finish_and_clear();
         Ok(())
     }
@@ -159,12 +164,11 @@ impl<'a> Pass<'a> {
     }
 
     fn write(&mut self, row: &Row) -> Result<(), Failure> {
-        let options = WriteOptions::ack_within(self.args.ack.ack_within);
-        let outcome = self
-            .region
-            .put_with(&row.key, &row.value, &options)
+        let created = self
+            .writes
+            .put(&row.key, &row.value, None)
             .map_err(|error| Failure::from(error).and(self.progress(row.line)))?;
-        if outcome.created {
+        if created {
             self.created += 1;
         } else {
             self.replaced += 1;

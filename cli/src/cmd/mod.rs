@@ -14,20 +14,20 @@ mod ls;
 mod maintain;
 mod put;
 mod recover;
+mod scan;
 mod stat;
 mod wait;
 
-use std::ffi::OsStr;
 use std::io::{self, BufWriter, StdoutLock};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use vug::{Node, Region};
 
 use crate::args::{Arguments, Command};
+use crate::bytes;
 use crate::demo;
 use crate::failure::{Failure, code, exit};
-use crate::render::Format;
+use crate::render::{Format, no_raw};
 
 /// What all commands share: where the node is and how results are written.
 #[derive(Debug, Clone)]
@@ -42,14 +42,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let home_given = arguments.home.is_some();
     let home = arguments.home.unwrap_or_else(Node::default_home);
     let context = Context { home, home_given, format: arguments.format };
+    let shows_bytes = matches!(arguments.command, Command::Get(_) | Command::Scan(_));
+    if context.format == Some(Format::Raw) && !shows_bytes {
+        return Err(no_raw());
+    }
     match arguments.command {
         Command::Demo(args) => demo::run(&context, &args),
         Command::Ls => ls::run(&context),
         Command::Stat(args) => stat::run(&context, &args),
         Command::Get(args) => get::run(&context, &args),
-        Command::Put(args) => put::run(&context, args),
+        Command::Put(args) => put::run(&context, &args),
         Command::Del(args) => del::run(&context, &args),
         Command::Incr(args) => incr::run(&context, &args),
+        Command::Scan(args) => scan::run(&context, &args),
         Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
         Command::Import(args) => import::run(&context, &args),
@@ -107,19 +112,10 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(64 << 10, io::stdout().lock())
 }
 
-/// A key as given on the command line: its bytes, whatever they are.
-pub(crate) fn key_bytes(key: &OsStr) -> Result<&[u8], Failure> {
-    let bytes = key.as_bytes();
-    if bytes.is_empty() || bytes.len() > 65_536 {
-        return Err(vug::Error::InvalidKey { len: bytes.len() }.into());
-    }
-    Ok(bytes)
-}
-
 /// The failure of a command that was to find `key`.
-pub(crate) fn no_key(region: &str, key: &OsStr) -> Failure {
-    let text = format!("{region}: there is no key `{}`", key.display());
-    let help = format!("`vug export {region}` writes all keys and values");
+pub(crate) fn no_key(region: &str, key: &[u8]) -> Failure {
+    let text = format!("{region}: there is no key `{}`", bytes::escaped(key));
+    let help = format!("`vug scan {region} --keys` lists what is there");
     Failure::new(code::NO_KEY, text, help).with_exit(exit::NOT_FOUND)
 }
 

@@ -67,7 +67,7 @@ impl Report {
         let mut out = stdout();
         match format {
             Format::Table => self.write_text(&mut out),
-            Format::Csv => return self.operations().write(&mut out, format),
+            Format::Csv | Format::Raw => return self.operations().write(&mut out, format),
             Format::Json => serde_json::to_writer_pretty(&mut out, &self.document())
                 .map_err(std::io::Error::from)
                 .and_then(|()| writeln!(out)),
