@@ -66,7 +66,7 @@ pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::many::Values;
 pub use region::pins::Pin;
 pub use region::read_only::{ReadOnlyIter, ReadOnlyRegion};
-pub use region::statistics::{RegionState, Statistics};
+pub use region::statistics::{AckWait, Consumer, MemberStatistics, RegionState, Statistics};
 pub use region::sweep::Swept;
 pub use region::wait::Waited;
 pub use region::{Kind, Outcome, Region, Swap, Token, WriteOptions};

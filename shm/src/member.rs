@@ -51,19 +51,21 @@
 //! opening a node) gives its own life away.
 
 mod seat;
+mod watch;
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::layout::header::{FileHeader, whole};
 use crate::layout::node::{
-    self, LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords, Phase,
-    SLOTS_OFFSET, SlotState, WORDS_OFFSET,
+    self, LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords,
+    PROGRAM_WORDS, Phase, SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
 use crate::os::bell::Bell;
 use crate::os::clock::realtime_micros;
@@ -71,11 +73,12 @@ use crate::os::file::{Creation, boot_id, create_atomic, open_existing, random_u1
 use crate::os::fork::Stamp;
 use crate::os::mapping::{Mapping, Window};
 use crate::os::ofd_lock::LockFile;
-use crate::os::process::Identity;
+use crate::os::process::{self, Identity};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::sync::fence;
 
 pub(crate) use seat::BridgeSeat;
+pub(crate) use watch::Watch;
 
 /// Rounds over all slots before giving up; between them the dead are recovered.
 const CLAIM_ROUNDS: usize = 4;
@@ -112,6 +115,7 @@ impl MemberId {
 
 /// One member of a node, as listed by `Node::members`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MemberInfo {
     /// Place in the node's member table.
     pub slot: u32,
@@ -119,6 +123,10 @@ pub struct MemberInfo {
     pub id: u64,
     /// Process id, as the member's own pid namespace counts.
     pub pid: u32,
+    /// Name of its program, cut to 32 bytes. Whoever shows it takes care of control characters.
+    pub program: String,
+    /// When it joined, by its own clock.
+    pub joined: SystemTime,
     /// False when its death is proved and nobody has recovered it yet.
     pub alive: bool,
     /// Whether it is the handle that was asked.
@@ -269,24 +277,8 @@ impl Members {
 
     /// All members, also the dead that nobody has recovered yet.
     pub(crate) fn list(&self) -> Vec<MemberInfo> {
-        let mut found = Vec::new();
-        for (at, slot) in self.slots.iter().enumerate() {
-            let Some(state) = SlotState::decode(slot.state.load(Acquire)) else {
-                continue;
-            };
-            if state.phase == Phase::Free {
-                continue;
-            }
-            let id = MemberId::of(at, state);
-            found.push(MemberInfo {
-                slot: at as u32,
-                id: id.0,
-                pid: slot.pid.load(Relaxed) as u32,
-                alive: self.is_alive(id),
-                myself: id == self.id && !self.is_forked_child(),
-            });
-        }
-        found
+        let me = (!self.is_forked_child()).then_some(self.id);
+        list(&self.slots, me, |id| self.is_alive(id))
     }
 
     /// Takes the first slot that is free. The lock byte comes first: see the invariant.
@@ -329,6 +321,10 @@ impl Members {
         crash::point("member.claim.timens");
         slot.joined_at_micros.store(realtime_micros(), Relaxed);
         crash::point("member.claim.joined_at");
+        for (word, name) in slot.program.iter().zip(program_words(&process::program())) {
+            word.store(name, Relaxed);
+        }
+        crash::point("member.claim.program");
     }
 
     /// Frees one slot if its owner is proved dead, or was by somebody who did not finish.
@@ -359,35 +355,11 @@ impl Members {
 
     /// Judges the member that the state word `word` of slot `at` names.
     fn judge(&self, at: usize, word: u64) -> Verdict {
-        let slot = &self.slots[at];
-        let phase = SlotState::decode(word).map(|state| state.phase);
-        if matches!(phase, Some(Phase::Free | Phase::Recovering)) {
-            return Verdict::Dead;
-        }
-        if self.is_forked_child() {
+        if self.is_forked_child() && !is_over(word) {
             // The descriptor is not ours here, and a child has no business with the dead.
             return Verdict::Alive;
         }
-        // A failing system call proves nothing. A word that nobody wrote is judged by the lock.
-        let locked = self.lock.is_locked_by_other(LOCK_BASE + at as u64).unwrap_or(true);
-        let gone = phase == Some(Phase::Live) && {
-            let identity = Identity {
-                pid: slot.pid.load(Relaxed) as u32,
-                start_time: slot.start_time.load(Relaxed),
-                pidns_inode: slot.pidns_inode.load(Relaxed),
-                timens_inode: slot.timens_inode.load(Relaxed),
-            };
-            self.me.sees_gone(&identity) == Some(true)
-        };
-        // Both observations count only for the member that was there all the time.
-        fence(Acquire);
-        if slot.state.load(Relaxed) != word {
-            Verdict::Changed
-        } else if gone || !locked {
-            Verdict::Dead
-        } else {
-            Verdict::Alive
-        }
+        judge(&self.slots, &self.lock, &self.me, at, word)
     }
 
     /// Leaves the node. The slot is free before the byte is, so that no judge sees a Live slot
@@ -420,6 +392,84 @@ enum Verdict {
     Dead,
     /// The slot went on meanwhile: look again.
     Changed,
+}
+
+/// Whether a state word alone says that there is no member.
+fn is_over(word: u64) -> bool {
+    let phase = SlotState::decode(word).map(|state| state.phase);
+    matches!(phase, Some(Phase::Free | Phase::Recovering))
+}
+
+/// Judges the member that the state word `word` of slot `at` names.
+fn judge(slots: &[MemberSlot], lock: &LockFile, me: &Identity, at: usize, word: u64) -> Verdict {
+    let slot = &slots[at];
+    if is_over(word) {
+        return Verdict::Dead;
+    }
+    // A failing system call proves nothing. A word that nobody wrote is judged by the lock.
+    let locked = lock.is_locked_by_other(LOCK_BASE + at as u64).unwrap_or(true);
+    let gone = SlotState::decode(word).is_some_and(|state| state.phase == Phase::Live) && {
+        let identity = Identity {
+            pid: slot.pid.load(Relaxed) as u32,
+            start_time: slot.start_time.load(Relaxed),
+            pidns_inode: slot.pidns_inode.load(Relaxed),
+            timens_inode: slot.timens_inode.load(Relaxed),
+        };
+        me.sees_gone(&identity) == Some(true)
+    };
+    // Both observations count only for the member that was there all the time.
+    fence(Acquire);
+    if slot.state.load(Relaxed) != word {
+        Verdict::Changed
+    } else if gone || !locked {
+        Verdict::Dead
+    } else {
+        Verdict::Alive
+    }
+}
+
+/// All members of a table.
+fn list(
+    slots: &[MemberSlot],
+    me: Option<MemberId>,
+    is_alive: impl Fn(MemberId) -> bool,
+) -> Vec<MemberInfo> {
+    let mut found = Vec::new();
+    for (at, slot) in slots.iter().enumerate() {
+        let state = SlotState::decode(slot.state.load(Acquire));
+        let Some(state) = state.filter(|state| state.phase != Phase::Free) else {
+            continue;
+        };
+        let id = MemberId::of(at, state);
+        let program = slot.program.each_ref().map(|word| word.load(Relaxed));
+        let joined = Duration::from_micros(slot.joined_at_micros.load(Relaxed));
+        found.push(MemberInfo {
+            slot: at as u32,
+            id: id.0,
+            pid: slot.pid.load(Relaxed) as u32,
+            program: program_name(program),
+            joined: UNIX_EPOCH.checked_add(joined).unwrap_or(UNIX_EPOCH),
+            alive: is_alive(id),
+            myself: me == Some(id),
+        });
+    }
+    found
+}
+
+/// A name as words, cut between two characters.
+fn program_words(name: &str) -> [u64; PROGRAM_WORDS] {
+    let mut bytes = [0; PROGRAM_WORDS * 8];
+    let fits = |&len: &usize| name.is_char_boundary(len);
+    let len = (0..=bytes.len().min(name.len())).rev().find(fits).unwrap_or(0);
+    bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+    let (words, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
+}
+
+fn program_name(words: [u64; PROGRAM_WORDS]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..len]).into_owned()
 }
 
 /// Makes the home directory if needed and checks whose it is; returns its owner.

@@ -42,6 +42,21 @@ macro_rules! counters {
                 Self { $($field: words[Counter::$name as usize],)* }
             }
 
+            /// Reads that found no value.
+            pub fn misses(&self) -> u64 {
+                self.gets.saturating_sub(self.hits)
+            }
+
+            /// Values written over others.
+            pub fn updates(&self) -> u64 {
+                self.puts.saturating_sub(self.creates)
+            }
+
+            /// Part of the reads that found a value; `None` before the first.
+            pub fn hit_ratio(&self) -> Option<f64> {
+                (self.gets != 0).then(|| self.hits as f64 / self.gets as f64)
+            }
+
             /// All counters with their names, in the order of the format.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($field), self.$field),)*].into_iter()

@@ -30,7 +30,7 @@ use crate::os::ofd_lock::LockFile;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::fence;
 
-const SEAT_BYTE: u64 = 0;
+pub(super) const SEAT_BYTE: u64 = 0;
 /// Bit 0 of `bridge_sleeping`; the bits above count.
 const ASLEEP: u32 = 1;
 
@@ -46,7 +46,7 @@ impl Members {
     /// Takes the seat of the bridge, or says with `BridgeRuns` who has it.
     pub(crate) fn take_bridge_seat(self: &Arc<Self>) -> Result<BridgeSeat> {
         self.check_process()?;
-        let path = self.bridge_lock_path();
+        let path = bridge_lock(&self.home);
         let io = |op| {
             let path = path.clone();
             move |source| Error::Io { op, path, source }
@@ -67,7 +67,7 @@ impl Members {
 
     /// Process id of the bridge that has the seat now.
     pub(crate) fn bridge_pid(&self) -> Option<u32> {
-        let path = self.bridge_lock_path();
+        let path = bridge_lock(&self.home);
         let lock = LockFile::new(open_existing(&path, self.owner).ok()?).ok()?;
         let held = lock.is_locked_by_other(SEAT_BYTE).ok()?;
         let pid = self.words[0].bridge_pid.load(Acquire) as u32;
@@ -95,10 +95,11 @@ impl Members {
         let _ = word.compare_exchange(seen, seen & !ASLEEP, AcqRel, Relaxed);
         crash::point("bell.cleared");
     }
+}
 
-    fn bridge_lock_path(&self) -> PathBuf {
-        self.home.join("bridge.lock")
-    }
+/// The file whose lock is the seat.
+pub(super) fn bridge_lock(home: &Path) -> PathBuf {
+    home.join("bridge.lock")
 }
 
 impl BridgeSeat {

@@ -1,15 +1,11 @@
 //! A node as a process sees it that may only read its files.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::layout::header::{FileHeader, whole};
-use crate::layout::node::{self, NODE_MAGIC, NodeWords, WORDS_OFFSET};
+use crate::member::{MemberInfo, Watch};
 use crate::node::{Node, is_valid_name, region_names};
-use crate::os::file;
-use crate::os::mapping::{Mapping, Window};
 use crate::region::file::{EXTENSION, open_read_only};
 use crate::region::read_only::ReadOnlyRegion;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +18,7 @@ pub struct ReadOnlyNode {
     home: PathBuf,
     owner: u32,
     /// The node file, if this user may read it.
-    node: Option<(u128, Arc<Window<NodeWords>>)>,
+    node: Option<Arc<Watch>>,
 }
 
 impl Node {
@@ -42,9 +38,8 @@ impl Node {
         if !found.is_dir() {
             return Err(io(std::io::ErrorKind::NotADirectory.into()));
         }
-        let path = home.join("node");
-        let node = match file::open_for_reading(&path, found.uid()) {
-            Ok(file) => Some(read_node(&file, &path)?),
+        let node = match Watch::open(home, found.uid()) {
+            Ok(node) => Some(Arc::new(node)),
             Err(Error::Io { source, .. })
                 if source.kind() == std::io::ErrorKind::PermissionDenied =>
             {
@@ -56,20 +51,32 @@ impl Node {
     }
 }
 
-fn read_node(file: &File, path: &Path) -> Result<(u128, Arc<Window<NodeWords>>)> {
-    let header = FileHeader::read(file, NODE_MAGIC, path, file::boot_id()?)?;
-    node::check_geometry(&header, path)?;
-    let mapping = Mapping::map_read_only(file, header.file_len, path)?;
-    let outside =
-        || Error::Truncated { path: path.into(), expected: WORDS_OFFSET, found: header.file_len };
-    let words = mapping.window(WORDS_OFFSET, 1).ok_or_else(outside)?;
-    Ok((whole(header.id), Arc::new(words)))
-}
-
 impl ReadOnlyNode {
     /// The home directory.
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// Random identity of the node; `None` if the node file cannot be read.
+    pub fn id(&self) -> Option<u128> {
+        self.node.as_ref().map(|node| node.node_id())
+    }
+
+    /// Number of the node in its cluster; 0 until one is assigned, or if the node file cannot be
+    /// read.
+    pub fn origin(&self) -> u16 {
+        self.node.as_ref().map_or(0, |node| node.origin())
+    }
+
+    /// The members of the node, dead ones too until they are recovered; none if the node file
+    /// cannot be read.
+    pub fn members(&self) -> Vec<MemberInfo> {
+        self.node.as_ref().map_or_else(Vec::new, |node| node.list())
+    }
+
+    /// Process id of the running bridge.
+    pub fn bridge_pid(&self) -> Option<u32> {
+        self.node.as_ref()?.bridge_pid()
     }
 
     /// Names of the region files in the home directory, sorted, whether they may be read or not.
@@ -90,7 +97,6 @@ impl ReadOnlyNode {
             return Err(Error::InvalidRegionName { name: name.into() });
         }
         let path = self.home.join(format!("{name}.{EXTENSION}"));
-        let node = self.node.as_ref().map(|(id, words)| (*id, Arc::clone(words)));
-        open_read_only(name, &path, self.owner, node).map(ReadOnlyRegion::new)
+        open_read_only(name, &path, self.owner, self.node.clone()).map(ReadOnlyRegion::new)
     }
 }

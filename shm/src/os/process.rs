@@ -69,6 +69,17 @@ impl Identity {
     }
 }
 
+/// Name of the running program, for people: what it calls itself, or the whole name of its file if
+/// that is only longer. Empty if `/proc` says neither.
+pub(crate) fn program() -> String {
+    let called = fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    let called = called.trim_end_matches('\n');
+    let file = std::env::current_exe().unwrap_or_default();
+    let file = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let file = file.trim_end_matches(" (deleted)");
+    if file.starts_with(called) { file.to_owned() } else { called.to_owned() }
+}
+
 struct Stat {
     state: u8,
     start_time: u64,

@@ -6,12 +6,16 @@
 //! one system call, or none if no bit was set. Nothing counts sleepers, so a killed one leaves at
 //! most one superfluous wake.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::crash;
 use crate::error::{Error, Result};
+use crate::layout::counters::Counter;
+use crate::os::clock::realtime_micros;
 use crate::os::futex;
 use crate::region::mapped::Mapped;
-use crate::sync::{Acquire, Release, SeqCst};
+use crate::sync::{Acquire, Relaxed, Release, SeqCst};
 
 /// Looks before a writer sleeps: most acknowledgements of a near node come within this time.
 const SPINS: u32 = 200;
@@ -35,7 +39,11 @@ fn bits(from: u64, to: u64) -> u32 {
 impl Mapped {
     /// Waits as distributed-ack asks, unless no bridge ever served the region: then there are no
     /// other nodes.
-    pub(crate) fn wait_acknowledged(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
+    pub(crate) fn wait_acknowledged(
+        self: &Arc<Self>,
+        position: u64,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
         if self.words().bridge_epoch.load(Acquire) == 0 {
             return Ok(());
         }
@@ -43,7 +51,11 @@ impl Mapped {
     }
 
     /// Waits until everything below `position` is applied elsewhere.
-    pub(crate) fn wait_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
+    pub(crate) fn wait_applied(
+        self: &Arc<Self>,
+        position: u64,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
         let words = self.words();
         for _ in 0..SPINS {
             if words.applied.load(Acquire) >= position {
@@ -51,6 +63,20 @@ impl Mapped {
             }
             core::hint::spin_loop();
         }
+        let context = self.context()?;
+        let thread = self.descriptor(&context);
+        thread.waiting_for.store(position, Relaxed);
+        thread.waiting_since.store(realtime_micros(), Release);
+        crash::point("ack.waiting");
+        let result = self.sleep_until_applied(position, deadline);
+        thread.waiting_since.store(0, Release);
+        thread.count(Counter::AckWaits, 1);
+        thread.count(Counter::AckTimeouts, u64::from(result.is_err()));
+        result
+    }
+
+    fn sleep_until_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
+        let words = self.words();
         loop {
             let seen = words.ack_word.load(SeqCst);
             words.ack_sleepers.fetch_or(bit(position), SeqCst);

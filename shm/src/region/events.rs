@@ -7,8 +7,10 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::journal::Cell;
+use crate::layout::counters::Counter;
 use crate::layout::word::{CellWord, RingOp};
 use crate::reclaim::hazard::Hazard;
+use crate::region::cursor::Cursor;
 use crate::region::mapped::Mapped;
 use crate::region::parker::Registration;
 use crate::region::wait::Alarm;
@@ -53,6 +55,8 @@ pub enum Notice {
 pub struct Subscription {
     region: Arc<Mapped>,
     cursor: u64,
+    /// Shows the cursor to others.
+    listed: Cursor,
     /// The task that polled last and found nothing.
     registration: Option<Registration>,
 }
@@ -61,7 +65,8 @@ impl Subscription {
     pub(crate) fn new(region: Arc<Mapped>) -> Self {
         region.want_journal();
         let cursor = region.journal().tail();
-        Self { region, cursor, registration: None }
+        let listed = Cursor::list(&region, cursor);
+        Self { region, cursor, listed, registration: None }
     }
 
     /// Next notice, if there is one. Lock-free.
@@ -73,12 +78,16 @@ impl Subscription {
         let position = self.cursor;
         let event = match self.region.journal().read(position) {
             Cell::Empty => return Ok(None),
-            Cell::Lapped => None,
+            Cell::Lapped => {
+                let missed = self.region.journal().oldest().saturating_sub(position).max(1);
+                self.region.count(Counter::EventsLapped, missed)?;
+                None
+            }
             Cell::Written(cell) => self.event(position, cell)?,
         };
         Ok(Some(match event {
             Some(event) => {
-                self.cursor = position.wrapping_add(1);
+                self.go_to(position.wrapping_add(1));
                 Notice::Event(event)
             }
             None => self.lapped(position),
@@ -122,8 +131,13 @@ impl Subscription {
 
     fn lapped(&mut self, from: u64) -> Notice {
         let to = self.region.journal().oldest().max(from.saturating_add(1));
-        self.cursor = to;
+        self.go_to(to);
         Notice::Lapped { from, to }
+    }
+
+    fn go_to(&mut self, position: u64) {
+        self.cursor = position;
+        self.listed.set(position);
     }
 
     /// Copies the change a cell names; `None` if its memory was reused.
@@ -141,6 +155,9 @@ impl Subscription {
             expiration: record.is_expiration(),
         });
         hazard.clear();
+        let delivered = matches!(event, Ok(Some(_)));
+        let counter = if delivered { Counter::EventsDelivered } else { Counter::EventsMissed };
+        self.region.descriptor(&context).count(counter, 1);
         event
     }
 }

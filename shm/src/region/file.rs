@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::layout::header::{FileHeader, whole};
-use crate::layout::node::NodeWords;
 use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3};
-use crate::member::Members;
+use crate::member::{Members, Watch};
 use crate::os::file::{self, Creation};
-use crate::os::mapping::{Mapping, Window};
+use crate::os::mapping::Mapping;
 use crate::region::attributes::Attributes;
 use crate::region::mapped::{Facts, Mapped, initialise};
 use crate::region::read_only::Observed;
@@ -88,7 +87,7 @@ pub(crate) fn open_read_only(
     name: &str,
     path: &Path,
     owner: u32,
-    node: Option<(u128, Arc<Window<NodeWords>>)>,
+    node: Option<Arc<Watch>>,
 ) -> Result<Observed> {
     let open = || {
         file::open_for_reading(path, owner).map_err(|error| match error {
@@ -101,12 +100,12 @@ pub(crate) fn open_read_only(
     // Two descriptions: one that is mapped must not hold locks.
     let (file, lock) = (open()?, open()?);
     let header = FileHeader::read(&file, MAGIC, path, file::boot_id()?)?;
-    if node.as_ref().is_some_and(|(id, _)| whole(header.node) != *id) {
+    if node.as_ref().is_some_and(|node| whole(header.node) != node.node_id()) {
         return Err(Error::OtherNode { path: path.into() });
     }
     let mapping = Mapping::map_read_only(&file, header.file_len, path)?;
     let facts = facts(&header, &mapping, path)?;
-    Observed::attach(name, path, file, lock, &mapping, facts, node.map(|(_, words)| words))
+    Observed::attach(name, path, file, lock, &mapping, facts, node)
 }
 
 /// Decodes the header; every number in it is checked.

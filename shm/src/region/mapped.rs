@@ -60,6 +60,8 @@ pub(crate) struct Mapped {
     pub(crate) owned_threads: Mutex<Vec<u32>>,
     pub(crate) appender: Appender,
     pub(crate) pins: Pins,
+    /// Bit n = cursor word n of the row belongs to a subscription of this process.
+    pub(crate) cursors: Mutex<u64>,
     /// Whether readers of this process set hazard words by plain stores.
     pub(crate) plain_hazards: bool,
     /// When a sweep for room last found nothing, by the coarse clock.
@@ -112,6 +114,7 @@ impl Mapped {
             owned_threads: Mutex::new(Vec::new()),
             appender: Appender::new(),
             pins: Pins::default(),
+            cursors: Mutex::new(0),
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
             looked_at: PrivateU64::new(u64::MAX),

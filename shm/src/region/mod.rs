@@ -4,6 +4,7 @@ pub(crate) mod ack;
 pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clean;
+pub(crate) mod cursor;
 pub(crate) mod events;
 pub(crate) mod evict;
 pub(crate) mod expiry;
@@ -41,7 +42,6 @@ use crate::region::iter::{EntryView, Iter};
 use crate::region::many::Values;
 use crate::region::mapped::Mapped;
 use crate::region::pins::Pin;
-use crate::region::statistics::Statistics;
 use crate::region::write::{Change, Condition, Written};
 
 /// What an entry is.
@@ -406,11 +406,6 @@ impl Region {
     /// `AckTimeout` at the deadline.
     pub fn wait_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
         self.mapped.wait_applied(position, deadline)
-    }
-
-    /// Counters and sizes as they are now.
-    pub fn statistics(&self) -> Statistics {
-        Statistics::collect(&self.mapped)
     }
 
     /// Bytes of the region that this process reaches through huge pages at the moment, which spares

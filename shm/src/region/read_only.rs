@@ -19,17 +19,19 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::heap::Log;
-use crate::layout::node::NodeWords;
 use crate::layout::region::{Geometry, READERS_LOCK, RegionWords};
 use crate::layout::thread::{Attachment, ThreadDescriptor};
+use crate::member::Watch;
 use crate::os::mapping::{Mapping, Window};
 use crate::os::ofd_lock;
 use crate::region::attributes::Attributes;
+use crate::region::expiry;
 use crate::region::iter::Entry;
 use crate::region::mapped::{Facts, Mapped};
 use crate::region::pins::{Pin, pin_words};
-use crate::region::statistics::Statistics;
+use crate::region::statistics::{MemberStatistics, Statistics, Users};
 use crate::region::{Kind, Token};
+use crate::sync::Acquire;
 use crate::table::tables::Tables;
 
 pub use walk::ReadOnlyIter;
@@ -47,8 +49,8 @@ pub(crate) struct Observed {
     pub(crate) tables: Tables,
     threads: Window<ThreadDescriptor>,
     attachments: Window<Attachment>,
-    /// Of the node file, if it can be read: number of the node.
-    node: Option<Arc<Window<NodeWords>>>,
+    /// The node file, if it can be read.
+    node: Option<Arc<Watch>>,
     /// Holds the lock; never mapped, so that it ends with the last copy of this descriptor.
     _lock: File,
 }
@@ -61,7 +63,7 @@ impl Observed {
         lock: File,
         mapping: &Arc<Mapping>,
         facts: Facts,
-        node: Option<Arc<Window<NodeWords>>>,
+        node: Option<Arc<Watch>>,
     ) -> Result<Self> {
         share(&lock, path)?;
         let (geometry, alignment) = (facts.geometry, facts.attributes.alignment as usize);
@@ -83,6 +85,11 @@ impl Observed {
 
     pub(crate) fn words(&self) -> &RegionWords {
         self.log.words()
+    }
+
+    fn users(&self) -> Users<'_> {
+        let tail = self.words().ring_tail.load(Acquire);
+        Users { threads: &self.threads, attachments: &self.attachments, tail }
     }
 }
 
@@ -128,9 +135,11 @@ impl ReadOnlyRegion {
         self.observed.log.path().into()
     }
 
-    /// Its attributes.
+    /// Its attributes; those that may change are as they are now.
     pub fn attributes(&self) -> Attributes {
-        self.observed.attributes.clone()
+        let (entry_ttl, entry_idle) = expiry::read(self.observed.words());
+        let max_entries = self.observed.words().max_entries.load(Acquire);
+        Attributes { entry_ttl, entry_idle, max_entries, ..self.observed.attributes.clone() }
     }
 
     /// A copy of an entry that has a value.
@@ -196,13 +205,30 @@ impl ReadOnlyRegion {
         Ok(self.len()? == 0)
     }
 
-    /// Counters and sizes as they are now.
+    /// Counters and sizes as they are now, as [`Region::statistics`](crate::Region::statistics).
     ///
     /// # Errors
     /// As [`ReadOnlyRegion::len`].
     pub fn statistics(&self) -> Result<Statistics> {
-        let Observed { log, threads, attachments, .. } = &*self.observed;
-        Ok(Statistics::of(log, threads, &pin_words(attachments), self.len()?))
+        Ok(Statistics::of(&self.observed.log, self.observed.users(), self.len()?))
+    }
+
+    /// The same in bounded time however many entries there are, for whoever looks again and again:
+    /// where the index has more than 65,536 buckets, the entries are those of so many of them,
+    /// multiplied. Off by about half a percent then.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::len`].
+    pub fn statistics_at_a_glance(&self) -> Result<Statistics> {
+        let entries = self.observed.estimate_entries()?;
+        Ok(Statistics::of(&self.observed.log, self.observed.users(), entries))
+    }
+
+    /// The members that have the region open, as
+    /// [`Region::member_statistics`](crate::Region::member_statistics).
+    pub fn member_statistics(&self) -> Vec<MemberStatistics> {
+        let known = self.observed.node.as_ref().map(|node| node.list());
+        self.observed.users().members(known.as_deref(), &self.pins())
     }
 
     /// What pins segments of the region, as [`Region::pins`](crate::Region::pins), without guards.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::layout::counters::Handover;
+use crate::layout::counters::{Counter, Handover};
 use crate::layout::thread::{HAZARDS, OPERATION_HAZARDS, OwnerWord, ThreadDescriptor};
 use crate::layout::word::SegmentState;
 use crate::reclaim::hazard::Hazard;
@@ -166,6 +166,15 @@ impl Mapped {
     #[inline]
     pub(crate) fn descriptor(&self, context: &Context) -> &ThreadDescriptor {
         &self.threads[context.index as usize]
+    }
+
+    /// Counts something for the calling thread. For what is rare: finds the descriptor first.
+    ///
+    /// # Errors
+    /// Those of [`Mapped::context`].
+    pub(crate) fn count(self: &Arc<Self>, counter: Counter, by: u64) -> Result<()> {
+        self.descriptor(&*self.context()?).count(counter, by);
+        Ok(())
     }
 
     #[inline]

@@ -25,11 +25,13 @@
 //! before it woke anybody costs a delay, never an endless sleep. That is also how long a change
 //! that nobody makes, such as an expiry, may go unnoticed.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::crash;
 use crate::error::Result;
+use crate::layout::counters::Counter;
 use crate::layout::region::RegionWords;
 use crate::os::futex;
 use crate::region::mapped::Mapped;
@@ -187,12 +189,13 @@ impl Mapped {
 
     /// Sleeps until `look` finds something, or the deadline.
     pub(crate) fn sleep_until<T>(
-        &self,
+        self: &Arc<Self>,
         alarm: Alarm,
         deadline: Option<Instant>,
         mut look: impl FnMut() -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         let words = self.words();
+        let mut slept = false;
         loop {
             self.members.check_process()?;
             if let Some(found) = look()? {
@@ -205,6 +208,10 @@ impl Mapped {
             let seen = alarm.arm(words);
             if let Some(found) = look()? {
                 return Ok(Some(found));
+            }
+            if !slept {
+                self.count(Counter::Waits, 1)?;
+                slept = true;
             }
             let slice = now + recheck();
             let until = deadline.map_or(slice, |deadline| deadline.min(slice));

@@ -230,7 +230,7 @@ impl Mapped {
                 return written;
             }
             if !self.sweep_for_room()? {
-                self.descriptor(&*self.context()?).count(Counter::OutOfSpace, 1);
+                self.count(Counter::OutOfSpace, 1)?;
                 return written;
             }
         }

@@ -47,7 +47,7 @@ impl Observed {
             path: self.log.path().into(),
             place: format!("record kind {}", head.kind),
         })?;
-        let mine = || self.node.as_ref().map_or(0, |words| words[0].origin.load(Relaxed) as u16);
+        let mine = || self.node.as_ref().map_or(0, |node| node.origin());
         let origin = if head.origin == 0 { mine() } else { head.origin };
         let token = Token { version: head.version, origin, kind };
         Ok(lifetime::seen_in(self.words(), record, token))

@@ -14,6 +14,9 @@ use crate::region::read_only::search::Seen;
 use crate::sync::{Acquire, AtomicU64};
 use crate::table::Chain;
 
+/// Chains that an estimate looks at.
+const SAMPLE: u64 = 1 << 16;
+
 /// Iterator over copies of the entries that have a value:
 /// [`ReadOnlyRegion::iter`](crate::ReadOnlyRegion::iter).
 #[derive(Debug)]
@@ -65,15 +68,26 @@ impl Iterator for ReadOnlyIter<'_> {
 impl Observed {
     /// Number of slots that hold a visible entry.
     pub(super) fn count_entries(&self) -> Result<u64> {
+        self.count_in_chains(u64::MAX)
+    }
+
+    /// The same, from a sample: hashes spread entries evenly over the chains.
+    pub(super) fn estimate_entries(&self) -> Result<u64> {
+        self.count_in_chains(SAMPLE)
+    }
+
+    fn count_in_chains(&self, at_most: u64) -> Result<u64> {
         self.in_current_table(|log2| {
             let mut count = 0;
-            for chain in 0..self.table(log2)?.primaries() {
+            let chains = self.table(log2)?.primaries();
+            let step = (chains as u64).div_ceil(at_most).max(1);
+            for chain in (0..chains).step_by(step as usize) {
                 self.visit_chain(log2, chain as u32, &mut |_, slot| {
                     count += u64::from(SlotWord(slot.load(Acquire)).tag() > HIDDEN_TAG);
                     Ok(true)
                 })?;
             }
-            Ok(count)
+            Ok(count * step)
         })
     }
 
