@@ -177,7 +177,10 @@ fn recoverers_die(first: &str, second: &str) -> usize {
     }
     let waiting = DEATHS.map(|(at, key, _)| nursery.start_writer(LOCAL, key, at));
     waiting.into_iter().for_each(Nursery::let_die);
+    let counted = region.statistics().counters;
     let dead = [first, second, first].map(|at| nursery.run("recover", &[], Some(at)).was_killed());
+    // What the dead counted stays, once, whoever dies while he cleans up.
+    assert_eq!(region.statistics().counters, counted, "{first} {second}");
     survivor.run(5000);
     nursery.run("survive", &["after"], None);
     survivor.leave();

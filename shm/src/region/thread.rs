@@ -211,6 +211,7 @@ impl Mapped {
                 crash::point("thread.claimed");
                 let mut owned = self.owned_threads.lock().unwrap_or_else(PoisonError::into_inner);
                 self.row().hand_over(&thread.counted(), Handover::Taken);
+                crash::point("thread.counted");
                 owned.push(index as u32);
                 return Some(index as u32);
             }
@@ -238,6 +239,7 @@ impl Mapped {
         let mut owned = self.owned_threads.lock().unwrap_or_else(PoisonError::into_inner);
         owned.retain(|&mine| mine != index);
         self.row().hand_over(&thread.counted(), Handover::Returned);
+        crash::point("thread.uncounted");
         drop(owned);
         self.threads[index as usize].owner.store(0, Release);
         crash::point("thread.returned");

@@ -35,6 +35,8 @@ pub(super) fn run(home: &Path) {
     large(&report, home, &distributed);
     evict(&open(EVICTING));
     node.set_origin(7).expect("origin");
+    let never = distributed.wait_applied(u64::MAX, Some(Instant::now()));
+    assert!(matches!(never, Err(vug::Error::AckTimeout { .. })), "{never:?}");
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
     expire(&report, &local);
