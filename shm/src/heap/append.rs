@@ -3,7 +3,7 @@
 //! A process keeps a few *lanes*, each with an active segment and a process-private mutex. A write
 //! takes the first lane that nobody uses at the moment, so threads neither wait for each other nor
 //! reserve a segment each. The mutex is private to the process and dies with it; other processes
-//! never wait for it.
+//! never wait for it. The first lane has none: one thread holds it, see [`lane`].
 //!
 //! Records with a deadline go through lanes of their own, one for each of a few classes of time
 //! left ([`class_of`]), so that a segment holds what expires in about the same time and is free
@@ -41,6 +41,7 @@ use crossbeam_utils::CachePadded;
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::Log;
+use crate::heap::lane::OwnLane;
 use crate::heap::record::Record;
 use crate::heap::record::copy::Content;
 use crate::heap::run;
@@ -51,15 +52,17 @@ use crate::sync::{AtomicU64, Relaxed, Release, fence};
 
 /// An active segment of this process.
 #[derive(Debug, Clone, Copy)]
-struct Active {
-    segment: u32,
-    word: SegmentWord,
-    offset: usize,
+pub(super) struct Active {
+    pub(super) segment: u32,
+    pub(super) word: SegmentWord,
+    pub(super) offset: usize,
 }
 
 /// The lanes of one process in one region.
 #[derive(Debug)]
 pub(crate) struct Appender {
+    /// Of the thread that writes most.
+    pub(crate) own: OwnLane,
     lanes: Box<[CachePadded<Mutex<Option<Active>>>]>,
     /// For records with a deadline, by class.
     classes: [CachePadded<Mutex<Option<Active>>>; CLASSES],
@@ -155,6 +158,7 @@ impl Appender {
         let threads = std::thread::available_parallelism().map_or(4, usize::from);
         let lanes = (2 * threads).clamp(4, 32);
         Self {
+            own: OwnLane::new(),
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
             classes: Default::default(),
             reserve: CachePadded::default(),
@@ -198,15 +202,34 @@ impl Appender {
                 return Ok(appended);
             }
         }
-        let mut lane = self.lane(author.thread() as usize);
-        let appended = append_to(&mut lane, log, author, content, Room::Ordinary)?;
+        let appended = self.append_ordinary(log, author, content)?;
         if appended.is_some() || !author.may_use_reserve() {
             return Ok(appended);
         }
-        drop(lane);
         // A lane of its own, so that other writes do not fill the segment that was kept for this.
         let mut lane = locked(&self.reserve);
         append_to(&mut lane, log, author, content, Room::Tombstone)
+    }
+
+    fn append_ordinary(
+        &self,
+        log: &Log,
+        author: &impl Author,
+        content: &impl Content,
+    ) -> Result<Option<Location>> {
+        if !self.own.hold(author.thread()) {
+            let mut lane = self.lane(author.thread() as usize);
+            return append_to(&mut lane, log, author, content, Room::Ordinary);
+        }
+        // Out of the lane meanwhile: making room may append, too.
+        let mut active = self.own.take();
+        let appended = append_to(&mut active, log, author, content, Room::Ordinary);
+        if let Some(active) = active
+            && !self.own.put(active)
+        {
+            give_up(&mut Some(active), log);
+        }
+        appended
     }
 
     /// Appends a copy of a record among those that lived long. Never reclaims: the caller may look
@@ -227,6 +250,7 @@ impl Appender {
 
     /// Gives all segments of this process up for adoption.
     pub(crate) fn release(&self, log: &Log) {
+        give_up(&mut self.own.take(), log);
         let own = [&self.reserve, &self.main, &self.cold];
         for lane in self.lanes.iter().chain(&self.classes).chain(own) {
             give_up(&mut locked(lane), log);

@@ -24,6 +24,7 @@
 //! complete) and `dead` (anybody, a hint). Records larger than a segment: see [`run`].
 
 pub(crate) mod append;
+pub(crate) mod lane;
 pub(crate) mod record;
 pub(crate) mod release;
 pub(crate) mod run;
@@ -55,6 +56,8 @@ pub(crate) struct Log {
     headers: Window<SegmentHeader>,
     /// Values lie at multiples of it.
     alignment: usize,
+    /// Binary logarithm of the bytes of a segment.
+    segment_shift: u32,
     /// One bit per segment, private to the process: it held records when this process looked.
     seen: Box<[AtomicU64]>,
 }
@@ -69,6 +72,9 @@ impl Log {
         alignment: usize,
     ) -> Option<Self> {
         let segments = usize::try_from(geometry.segments).ok()?;
+        let bytes = usize::try_from(geometry.segment_bytes).ok()?;
+        mapping.at(usize::try_from(geometry.segments_at).ok()?, segments.checked_mul(bytes)?)?;
+        let segment_shift = bytes.is_power_of_two().then(|| bytes.trailing_zeros())?;
         Some(Self {
             path,
             file,
@@ -78,6 +84,7 @@ impl Log {
             mapping: Arc::clone(mapping),
             geometry,
             alignment,
+            segment_shift,
             seen: (0..segments.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -160,19 +167,46 @@ impl Log {
     /// First byte of a segment; the whole segment is inside the mapping.
     #[inline]
     pub(crate) fn segment_start(&self, segment: u32) -> Option<NonNull<u8>> {
-        let at = usize::try_from(self.geometry.segment_at(segment)).ok()?;
-        self.mapping.at(at, self.segment_bytes())
+        if segment >= self.segments() {
+            return None;
+        }
+        // SAFETY: `new` found all segments inside the mapping, and this is one of them.
+        Some(unsafe { self.mapping.base().add(self.place_of(segment)) })
+    }
+
+    /// Offset of a segment; for any number, also such that are out of range.
+    #[inline(always)]
+    fn place_of(&self, segment: u32) -> usize {
+        self.geometry.segments_at as usize + ((segment as usize) << self.segment_shift)
     }
 
     /// Asks for the lines of a record of usual size before it is looked at: behind the header come
     /// key and value, whose place is known only when the header is there.
     #[inline(always)]
     pub(crate) fn prefetch_record(&self, location: Location) {
-        let at = self.geometry.segment_at(location.segment()) as usize + location.offset();
-        let start = self.mapping.base().as_ptr().wrapping_add(at);
+        let start = self.line_of(location);
         prefetch(start);
         prefetch(start.wrapping_add(64));
         prefetch(start.wrapping_add(120));
+    }
+
+    /// The same for header and key, if it is not long, and for the words of the segment that
+    /// change when the record dies.
+    #[inline(always)]
+    pub(crate) fn prefetch_to_replace(&self, location: Location) {
+        let start = self.line_of(location);
+        prefetch(start);
+        prefetch(start.wrapping_add(56));
+        if let Some(header) = self.headers.get(location.segment() as usize) {
+            prefetch(std::ptr::from_ref(header).cast());
+        }
+    }
+
+    /// Address of a location, valid or not.
+    #[inline(always)]
+    fn line_of(&self, location: Location) -> *const u8 {
+        let at = self.place_of(location.segment()) + location.offset();
+        self.mapping.base().as_ptr().wrapping_add(at)
     }
 
     /// State word of a segment; `None` for a number out of range.
@@ -245,6 +279,7 @@ impl Log {
     }
 
     /// Makes takers look for dead segments if this one seems to be.
+    #[inline]
     pub(crate) fn note_if_dead(&self, segment: u32) {
         let Some(header) = self.header(segment) else {
             return;

@@ -19,14 +19,11 @@ pub(crate) mod copy;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-use zerocopy::IntoBytes;
-
 use crate::error::{Error, Result};
 use crate::heap::{Log, words};
 use crate::layout::record::{
     ACCESS_OFFSET, DEADLINE_BYTES, EXTENSION_OFFSET, Extent, FLAG_DEADLINE, FLAG_EXPIRATION,
-    RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED,
-    padded,
+    RECORD_HEADER, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED, padded,
 };
 use crate::layout::word::Location;
 
@@ -304,6 +301,21 @@ impl<'m> Record<'m> {
         self.state().fetch_or(abandoned, Ordering::AcqRel) & STATE_DEAD == 0
     }
 
+    /// Marks a record that the caller, who is alive, took out of the index by its own CAS: nobody
+    /// else has that right, so a plain store will do. True unless it was marked already.
+    ///
+    /// What the store may overwrite is of no use any more: a cleaner's *published*, which *dead*
+    /// alone implies, and *abandoned*, by which a recovery has not said the truth (it found the
+    /// record out of the index and not marked yet). That recovery, or one of another dead thread
+    /// that meant to replace the same record, may count its bytes a second time; counts are hints.
+    #[inline]
+    pub(crate) fn mark_replaced(&self) -> bool {
+        let state = self.state();
+        let seen = state.load(Ordering::Relaxed);
+        state.store(seen | STATE_DEAD, Ordering::Release);
+        seen & STATE_DEAD == 0
+    }
+
     /// Marks the record as not in the index any more. True for the one caller that did it.
     pub(crate) fn mark_dead(&self) -> bool {
         self.state().fetch_or(STATE_DEAD, Ordering::AcqRel) & STATE_DEAD == 0
@@ -342,49 +354,48 @@ impl Draft<'_> {
         if self.deadline.is_some() { DEADLINE_BYTES } else { 0 }
     }
 
-    /// Writes the header in the pieces in which it is read: three words, then the fields of the
-    /// fourth, two of which go on changing.
-    ///
-    /// # Safety
-    /// The place of a record header that belongs to the caller, 8-aligned.
-    unsafe fn write_header(&self, start: NonNull<u8>) {
-        let header = RecordHeader {
-            version: self.version,
-            hash: self.hash as u32,
-            value_len: self.value.len() as u32,
-            key_len_less_one: (self.key.len() - 1) as u16,
-            origin: self.origin,
-            kind: self.kind,
-            flags: self.flags | if self.deadline.is_some() { FLAG_DEADLINE } else { 0 },
-            member: self.member,
-            extension_bytes: self.extension_bytes() as u16,
-            state: 0,
-            access: self.access,
-        };
-        // SAFETY: the first three words of the header.
-        unsafe { words::store(start, &header.as_bytes()[..EXTENSION_OFFSET]) };
-        // SAFETY: the fourth word of the same header.
-        unsafe { copy::write_state_word(start, header.extension_bytes, header.access) };
+    /// The first three words of the header, as [`Head::decode`] reads them.
+    #[inline(always)]
+    fn words(&self) -> [u64; 3] {
+        let flags = self.flags | if self.deadline.is_some() { FLAG_DEADLINE } else { 0 };
+        let lengths = u64::from(self.hash as u32) | (self.value.len() as u64) << 32;
+        let rest = (self.key.len() as u64).wrapping_sub(1) & 0xffff
+            | u64::from(self.origin) << 16
+            | u64::from(self.kind) << 32
+            | u64::from(flags) << 40
+            | u64::from(self.member) << 48;
+        [self.version, lengths, rest]
     }
 
-    /// Writes the record at `location`.
+    /// Writes the record at `location`, in words; the fourth of the header in its fields, two of
+    /// which go on changing.
     ///
     /// # Safety
     /// The caller owns the active segment, the record ends inside it, or inside the run of which it
     /// is the head, and lies wholly beyond what `committed` covers, so nobody else reads or writes
     /// these bytes.
-    pub(crate) unsafe fn write(&self, log: &Log, location: Location, extent: Extent) -> Result<()> {
+    #[inline(always)]
+    pub(crate) unsafe fn write<'m>(
+        &self,
+        log: &'m Log,
+        location: Location,
+        extent: Extent,
+    ) -> Result<Unpublished<'m>> {
         let start =
             log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
         // SAFETY: the caller says that the record lies inside the segment or run.
         let start = unsafe { start.add(location.offset()) };
-        // SAFETY: the header of the record.
-        unsafe { self.write_header(start) };
+        let [version, lengths, rest] = self.words();
+        // SAFETY: the first word of the record, 8-aligned, mapped as long as the log.
+        let version_word = unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) };
+        version_word.store(version, Ordering::Relaxed);
+        // SAFETY: the second and third word of the header, exclusive.
+        unsafe { words::store_words(start, 1, &[lengths, rest]) };
+        // SAFETY: the fourth word of the same header.
+        unsafe { copy::write_state_word(start, self.extension_bytes() as u16, self.access) };
         if let Some(deadline) = self.deadline {
-            // SAFETY: inside the record.
-            let at = unsafe { start.add(RECORD_HEADER) };
-            // SAFETY: exclusive bytes, 8-aligned; `extent` left room for it.
-            unsafe { words::store(at, &deadline.to_ne_bytes()) };
+            // SAFETY: inside the record: `extent` left room for it behind the header.
+            unsafe { words::store_words(start, RECORD_HEADER / 8, &[deadline]) };
         }
         // SAFETY: inside the record.
         let key = unsafe { start.add(extent.key) };
@@ -394,7 +405,23 @@ impl Draft<'_> {
         let value = unsafe { start.add(extent.value) };
         // SAFETY: as for the key. The source is private, or a guard of another record at most.
         unsafe { words::store(value, self.value) };
-        Ok(())
+        Ok(Unpublished { location, version: version_word })
+    }
+}
+
+/// A record that its writer has appended and not published yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unpublished<'m> {
+    pub(crate) location: Location,
+    version: &'m AtomicU64,
+}
+
+impl Unpublished<'_> {
+    /// Gives it another version, when that of the entry turns out to be higher. At most a walk
+    /// looks at it meanwhile, atomically. Not after the record was published.
+    #[inline]
+    pub(crate) fn set_version(&self, version: u64) {
+        self.version.store(version, Ordering::Relaxed);
     }
 }
 

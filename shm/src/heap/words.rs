@@ -20,12 +20,12 @@ const LONG: usize = 1024;
 /// # Safety
 /// `to` is 8-aligned, and `padded(bytes.len())` bytes from there are inside one mapping and belong
 /// to the caller: others may read them, in words, and nobody else writes.
-#[inline]
+#[inline(never)]
 pub(crate) unsafe fn store(to: NonNull<u8>, bytes: &[u8]) {
     let to = to.cast::<u64>();
     let (words, rest) = bytes.as_chunks::<8>();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    let written = if bytes.len() >= LONG {
+    let mut at = if bytes.len() >= LONG {
         // SAFETY: whole words inside the caller's range; the source is a slice of as many.
         unsafe { move_words(to.as_ptr(), words.as_ptr().cast(), words.len()) };
         words.len()
@@ -33,16 +33,57 @@ pub(crate) unsafe fn store(to: NonNull<u8>, bytes: &[u8]) {
         0
     };
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let written = 0;
-    for (number, word) in words.iter().enumerate().skip(written) {
+    let mut at = 0;
+    // In pieces of lengths that are known: a loop of single words costs three times as much.
+    while let Some(piece) = words[at..].first_chunk::<8>() {
         // SAFETY: whole words inside the caller's range.
-        unsafe { store_word(to, number, u64::from_ne_bytes(*word)) };
+        unsafe { store_piece(to, at, piece) };
+        at += piece.len();
+    }
+    if let Some(piece) = words[at..].first_chunk::<4>() {
+        // SAFETY: as above.
+        unsafe { store_piece(to, at, piece) };
+        at += piece.len();
+    }
+    if let Some(piece) = words[at..].first_chunk::<2>() {
+        // SAFETY: as above.
+        unsafe { store_piece(to, at, piece) };
+        at += piece.len();
+    }
+    if let Some(piece) = words[at..].first_chunk::<1>() {
+        // SAFETY: as above.
+        unsafe { store_piece(to, at, piece) };
     }
     if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
+        // The first byte of a word is its lowest.
+        let last = match bytes.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
         // SAFETY: the last, padded word of the range.
-        unsafe { store_word(to, words.len(), u64::from_ne_bytes(last)) };
+        unsafe { store_word(to, words.len(), last.to_le()) };
+    }
+}
+
+/// # Safety
+/// As many words as the piece has, from word `at` on, are 8-aligned, mapped and the caller's.
+#[inline(always)]
+unsafe fn store_piece<const N: usize>(to: NonNull<u64>, at: usize, piece: &[[u8; 8]; N]) {
+    for (number, word) in piece.iter().enumerate() {
+        // SAFETY: inside the caller's range.
+        unsafe { store_word(to, at + number, u64::from_ne_bytes(*word)) };
+    }
+}
+
+/// Writes words from word `number` on.
+///
+/// # Safety
+/// As for [`store`], for the words from that one on.
+#[inline(always)]
+pub(crate) unsafe fn store_words(to: NonNull<u8>, number: usize, words: &[u64]) {
+    for (at, word) in words.iter().enumerate() {
+        // SAFETY: inside the caller's range.
+        unsafe { store_word(to.cast(), number + at, *word) };
     }
 }
 

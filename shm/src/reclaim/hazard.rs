@@ -11,7 +11,7 @@
 //! reclaimer's look at the hazard, which therefore sees it. If it comes after, the reader sees the
 //! changed slot and gives up. This is Michael's hazard pointer argument (IEEE TPDS 15(6), 2004)
 //! with a segment in place of a node. A swap, because on x86 it is cheaper than a store and a full
-//! fence. Writers do it so.
+//! fence. Movers and cleaners do it so, and who is not registered.
 //!
 //! *By a plain store*, if the process is registered for barriers from outside (`os::barrier`): so
 //! that the processor may run ahead of a cache miss, which neither a swap nor a fence lets it. The
@@ -21,7 +21,7 @@
 //! sees the changed slot. After: then the store is visible to the look. The row of each member says
 //! which way its threads go, from before its first hazard until after its last; a reclaimer that
 //! can make no barrier takes everything for protected while one goes this way. The exhaustive model
-//! is `tests/models/fence.rs`. Reads do it so.
+//! is `tests/models/fence.rs`. Reads and writes do it so.
 
 use crate::layout::word::SlotWord;
 use crate::sync::{AtomicU64, Relaxed, Release, SeqCst};

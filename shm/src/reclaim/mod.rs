@@ -56,6 +56,14 @@ pub(crate) fn retire(log: &Log, location: Location, record: &Record<'_>) {
     }
 }
 
+/// The same for a record that the caller has taken out of the index by its own CAS.
+#[inline]
+pub(crate) fn retire_replaced(log: &Log, location: Location, record: &Record<'_>) {
+    if record.mark_replaced() {
+        count_dead(log, location, record);
+    }
+}
+
 /// The same for a record that never was in the index.
 pub(crate) fn abandon(log: &Log, location: Location, record: &Record<'_>) {
     if record.mark_abandoned() {
@@ -63,6 +71,7 @@ pub(crate) fn abandon(log: &Log, location: Location, record: &Record<'_>) {
     }
 }
 
+#[inline]
 fn count_dead(log: &Log, location: Location, record: &Record<'_>) {
     crash::point("retire.marked");
     if let Some(header) = log.header(location.segment()) {

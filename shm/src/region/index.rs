@@ -38,7 +38,6 @@ use crate::layout::word::{
 };
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
-use crate::sync::prefetch::prefetch;
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
 use crate::table::grow::{self, Contents, Mover, Stuck};
 use crate::table::pin::{TablePin, pin};
@@ -111,7 +110,7 @@ impl Mapped {
     #[inline]
     pub(crate) fn prefetch_bucket(&self, log2: u32, hash: u64) {
         if let Some(table) = self.tables.view(&self.log, log2) {
-            prefetch(std::ptr::from_ref(&table.buckets[table.primary(hash) as usize]).cast());
+            table.prefetch(hash);
         }
     }
 

@@ -283,7 +283,16 @@ impl Region {
     /// `ForkedChild`, `Damaged`.
     #[inline]
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
-        self.put_with(key, value, &WriteOptions::default())
+        match self.mapped.put(key, value)? {
+            Written::Done { token, created, position }
+                if self.mapped.attributes.scope != Scope::DistributedAck =>
+            {
+                Ok(Outcome { token, created, position })
+            }
+            written => self
+                .wait_for(written, &WriteOptions::default())?
+                .map_err(|_| self.refused_unconditionally()),
+        }
     }
 
     /// [`Region::put`] with options.
@@ -445,7 +454,17 @@ impl Region {
             _ => None,
         };
         let change = Change { deadline, ..Change::new(key, value, kind, condition) };
-        match self.mapped.write(change)? {
+        let written = self.mapped.write(change)?;
+        self.wait_for(written, options)
+    }
+
+    /// The wait that the region of a write asks for.
+    fn wait_for(
+        &self,
+        written: Written,
+        options: &WriteOptions,
+    ) -> Result<Result<Outcome, Option<Token>>> {
+        match written {
             Written::Refused(token) => Ok(Err(token)),
             Written::Done { token, created, position } => {
                 if self.mapped.attributes.scope == Scope::DistributedAck {

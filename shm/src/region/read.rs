@@ -108,7 +108,7 @@ impl Mapped {
                         }
                         break;
                     }
-                    if let Err(now) = hazard.protect(slot, word) {
+                    if let Err(now) = self.protect(hazard, slot, word) {
                         word = now;
                         continue;
                     }

@@ -230,6 +230,7 @@ impl Mapped {
             hazard.store(0, Release);
         }
         thread.table_pin.store(0, Release);
+        self.appender.own.leave(index);
         let mut idle = self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT_IDLE || self.fills_a_segment(index) {
             idle.push(index);

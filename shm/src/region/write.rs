@@ -19,6 +19,8 @@
 //! A write without a condition does steps 2 and 3 before its first search, with a version that it
 //! changes before step 4: then the bucket comes from memory while the record is written.
 //!
+//! The usual write takes the same steps in a function of its own: [`plain`].
+//!
 //! Steps 1 (second half) to 5 are one attempt. It begins by clearing `slot`, before its search
 //! moves the hazard away from the old record, and before `old` and `new` change: recovery never
 //! combines the slot of one attempt with the words or the hazard of another. All intent stores are
@@ -71,7 +73,7 @@ use crate::layout::counters::Counter;
 use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, Location, RingOp, SlotRef, SlotWord, tag_of};
-use crate::reclaim::{self, retire};
+use crate::reclaim::{self, retire, retire_replaced};
 use crate::region::expiry::ExpiryAction;
 use crate::region::index::{Place, mover};
 use crate::region::mapped::Mapped;
@@ -245,7 +247,7 @@ impl Mapped {
         }
         let context = self.context()?;
         let remote = matches!(change.condition, Condition::Newer { .. });
-        let mut writer = Writer {
+        let writer = Writer {
             region: self,
             thread: self.descriptor(&context),
             context: &context,
@@ -257,11 +259,16 @@ impl Mapped {
             lives_long: false,
         };
         writer.begin(remote);
+        self.carry_out(writer)
+    }
+
+    /// All of a write that has begun.
+    fn carry_out(&self, mut writer: Writer<'_>) -> Result<Written> {
         let result = writer.run();
         writer.end(&result);
         if self.evicts() && matches!(result, Ok(Written::Done { .. })) {
             // The write has taken place; what is damaged elsewhere does not undo it.
-            let _ = self.keep_bound(&context);
+            let _ = self.keep_bound(writer.context);
         }
         result
     }
@@ -299,7 +306,7 @@ impl<'m> Writer<'m> {
     fn append_early(&mut self) -> Result<()> {
         // Where entries are evicted, the queue of the record is known only when its slot is.
         let needed = matches!(self.change.condition, Condition::Always) && !self.region.evicts();
-        if self.change.kind != Kind::Value || !needed {
+        if self.change.kind != Kind::Value || !needed || self.appended.is_some() {
             return Ok(());
         }
         self.begin_attempt();
@@ -525,7 +532,7 @@ impl<'m> Writer<'m> {
         }
         crash::point("write.replaced");
         self.region.count_change(found.word, new);
-        retire(&self.region.log, found.word.location(), &found.record);
+        retire_replaced(&self.region.log, found.word.location(), &found.record);
         crash::point("write.retired");
         true
     }
@@ -740,6 +747,7 @@ pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
 
 mod count;
 mod lengthen;
+mod plain;
 
 #[cfg(test)]
 mod tests;

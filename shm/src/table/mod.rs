@@ -49,6 +49,7 @@ pub(crate) mod tables;
 
 use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};
 use crate::layout::word::{LINK_FROZEN, SlotRef};
+use crate::sync::prefetch::prefetch;
 
 /// Hash of a key: the index uses the low bits, the tag the high ones.
 #[inline]
@@ -72,6 +73,12 @@ pub(crate) struct View<'t> {
 impl View<'_> {
     pub(crate) fn primaries(self) -> usize {
         1 << self.log2
+    }
+
+    /// Starts to load the bucket of a hash.
+    #[inline(always)]
+    pub(crate) fn prefetch(self, hash: u64) {
+        prefetch(std::ptr::from_ref(&self.buckets[self.primary(hash) as usize]).cast());
     }
 
     /// Primary bucket of a hash.

@@ -45,7 +45,7 @@ impl Content for (&Draft<'_>, Extent) {
 
     unsafe fn write_to(&self, log: &Log, location: Location) -> Result<()> {
         // SAFETY: as the caller says.
-        unsafe { self.0.write(log, location, self.1) }
+        unsafe { self.0.write(log, location, self.1) }.map(|_| ())
     }
 }
 
@@ -87,6 +87,7 @@ impl Content for Record<'_> {
 ///
 /// # Safety
 /// A record header that belongs to the caller lies at `start`, 8-aligned.
+#[inline(always)]
 pub(super) unsafe fn write_state_word(start: NonNull<u8>, extension_bytes: u16, access: u32) {
     let start = start.as_ptr();
     // SAFETY: inside the header.
