@@ -309,6 +309,9 @@ typedef struct vug_entry_t {
 // This version of the library cannot do that yet.
 #define VUG_ERR_NOT_BUILT_YET -208
 
+// The region holds other types.
+#define VUG_ERR_SCHEMA_MISMATCH -209
+
 // The region is full.
 #define VUG_ERR_OUT_OF_SPACE -301
 
@@ -341,6 +344,12 @@ typedef struct vug_entry_t {
 
 // The sum does not fit a counter.
 #define VUG_ERR_COUNTER_OVERFLOW -406
+
+// The bytes of an entry are no value of the region's type.
+#define VUG_ERR_NOT_OF_TYPE -407
+
+// A codec could not turn a value into bytes, or bytes into a value.
+#define VUG_ERR_CODEC -408
 
 // The handle was opened before a fork, by the parent of this process.
 #define VUG_ERR_FORKED_CHILD -501

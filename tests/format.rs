@@ -101,8 +101,12 @@ fn make_golden() -> Golden {
         let entries = fill_golden(&region, &file(home.path(), name));
         golden.entries.insert(name.into(), entries);
     }
+    let typed = node.region("typed").max_bytes(1 << 20).typed::<str, u64>();
+    let entries =
+        fill_golden(typed.create().expect("create").untyped(), &file(home.path(), "typed"));
+    golden.entries.insert("typed".into(), entries);
     drop(node);
-    for name in ["node", "local.region", "replicated.region"] {
+    for name in ["node", "local.region", "replicated.region", "typed.region"] {
         let mut bytes = std::fs::read(home.path().join(name)).expect("read");
         golden::set_boot(&mut bytes, [0, 0]);
         seal(&mut bytes);
@@ -146,6 +150,7 @@ fn golden_files_of_format_1_are_read_and_written() {
         assert_eq!(report.entries, wanted.len() as u64 - tombstones);
         let node = Node::open(home.path()).expect("open the node");
         let region = node.region(name).open().expect("open");
+        assert_eq!(region.schema(), (name == "typed").then_some("str -> u64"));
         let mut visible = wanted.clone();
         visible.retain(|_, value| value.is_some());
         assert!(entries_of(&region) == visible, "{name} has other entries");
@@ -204,10 +209,13 @@ const MALFORMED_REGION: &[Damage] = &[
     ("ring length", |b| set(b, 96 + 5 * 8, 4097), 105),
     ("offset of the segments", |b| set(b, 96 + 12 * 8, 0), 105),
     ("length in the geometry", |b| set(b, 96 + 13 * 8, 0), 105),
-    ("unknown attribute", |b| set(b, 96 + 14 * 8, 1 << 40), 105),
-    ("unknown data policy", |b| set(b, 96 + 14 * 8, 9), 105),
-    ("unknown scope", |b| set(b, 96 + 14 * 8, 9 << 8), 105),
-    ("unknown hash", |b| set(b, 96 + 15 * 8, 2), 105),
+    ("unknown attribute", |b| set(b, 96 + 16 * 8, 1 << 40), 105),
+    ("unknown data policy", |b| set(b, 96 + 16 * 8, 9), 105),
+    ("unknown scope", |b| set(b, 96 + 16 * 8, 9 << 8), 105),
+    ("unknown hash", |b| set(b, 96 + 17 * 8, 2), 105),
+    ("schema beyond the page", |b| set(b, 96 + 19 * 8, 3585), 105),
+    ("schema that is not there", |b| set(b, 96 + 19 * 8, 4), 105),
+    ("sum of no schema", |b| set(b, 96 + 20 * 8, 4), 105),
 ];
 
 fn code_of<T>(result: vug::Result<T>) -> Option<u16> {
@@ -268,4 +276,19 @@ fn features_are_refused_to_those_who_must_know_them() {
     assert_eq!(with(24, 1), (None, Some(109)), "for readers only");
     assert_eq!(with(32, 1), (Some(109), Some(109)), "incompatible");
     assert_eq!(with(72, 1), (None, Some(111)), "of another node");
+}
+
+#[test]
+fn a_flipped_bit_of_the_schema_is_seen() {
+    let golden = committed();
+    let home = home();
+    golden.install(home.path());
+    let path = file(home.path(), "typed");
+    let mut bytes = std::fs::read(&path).expect("read");
+    bytes[515] ^= 4;
+    std::fs::write(&path, &bytes).expect("write");
+    assert_eq!(code_of(check_file(&path)), Some(105));
+    let node = Node::open(home.path()).expect("open");
+    assert_eq!(code_of(node.region("typed").open()), Some(105));
+    assert_eq!(code_of(node.typed::<str, u64>("typed").open()), Some(105));
 }

@@ -60,6 +60,8 @@ pub const VUG_ERR_REGION_NOT_FOUND: vug_status_t = -206;
 pub const VUG_ERR_ATTRIBUTES_DIFFER: vug_status_t = -207;
 /// This version of the library cannot do that yet.
 pub const VUG_ERR_NOT_BUILT_YET: vug_status_t = -208;
+/// The region holds other types.
+pub const VUG_ERR_SCHEMA_MISMATCH: vug_status_t = -209;
 
 /// The region is full.
 pub const VUG_ERR_OUT_OF_SPACE: vug_status_t = -301;
@@ -84,6 +86,10 @@ pub const VUG_ERR_ACK_TIMEOUT: vug_status_t = -404;
 pub const VUG_ERR_NOT_A_COUNTER: vug_status_t = -405;
 /// The sum does not fit a counter.
 pub const VUG_ERR_COUNTER_OVERFLOW: vug_status_t = -406;
+/// The bytes of an entry are no value of the region's type.
+pub const VUG_ERR_NOT_OF_TYPE: vug_status_t = -407;
+/// A codec could not turn a value into bytes, or bytes into a value.
+pub const VUG_ERR_CODEC: vug_status_t = -408;
 
 /// The handle was opened before a fork, by the parent of this process.
 pub const VUG_ERR_FORKED_CHILD: vug_status_t = -501;
@@ -138,6 +144,7 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_REGION_NOT_FOUND, c"region not found"),
     (VUG_ERR_ATTRIBUTES_DIFFER, c"region exists with other options"),
     (VUG_ERR_NOT_BUILT_YET, c"not built yet"),
+    (VUG_ERR_SCHEMA_MISMATCH, c"region of other types"),
     (VUG_ERR_OUT_OF_SPACE, c"region is full"),
     (VUG_ERR_FILE_SYSTEM_FULL, c"file system is full"),
     (VUG_ERR_TOO_MANY_MEMBERS, c"too many processes"),
@@ -149,6 +156,8 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_ACK_TIMEOUT, c"written here, but not acknowledged in time"),
     (VUG_ERR_NOT_A_COUNTER, c"the entry is no counter"),
     (VUG_ERR_COUNTER_OVERFLOW, c"the sum does not fit a counter"),
+    (VUG_ERR_NOT_OF_TYPE, c"value of another type"),
+    (VUG_ERR_CODEC, c"value cannot be encoded or decoded"),
     (VUG_ERR_FORKED_CHILD, c"handle of the parent process"),
     (VUG_ERR_BRIDGE_RUNS, c"another bridge runs"),
     (VUG_ERR_IO, c"input/output error"),

@@ -144,6 +144,17 @@ pub enum Error {
         /// What was asked for.
         what: String,
     },
+    /// 209: the region holds other types than those it is opened with.
+    SchemaMismatch {
+        /// The region.
+        region: String,
+        /// Key and value asked for, as [`Region::schema`](crate::Region::schema) tells them.
+        wanted: String,
+        /// Those of the region; `None` if it was made without types.
+        found: Option<String>,
+        /// Every difference; empty if the texts cannot be compared part by part.
+        differences: Vec<SchemaDifference>,
+    },
     /// 301: the region has reached its bound and may not drop anything.
     OutOfSpace {
         /// The region.
@@ -217,9 +228,28 @@ pub enum Error {
         /// The region.
         region: String,
         /// The counter.
-        value: i64,
+        value: i128,
         /// What was to be added.
-        delta: i64,
+        delta: i128,
+    },
+    /// 407: the bytes of an entry are no value, or no key, of the region's type: somebody wrote
+    /// them without the type.
+    NotOfType {
+        /// The region.
+        region: String,
+        /// `key` or `value`.
+        part: &'static str,
+        /// The type.
+        expected: String,
+        /// How many bytes there are.
+        len: usize,
+    },
+    /// 408: a codec could not turn a value into bytes, or bytes into a value.
+    Codec {
+        /// The region.
+        region: String,
+        /// Which codec, and what it said.
+        what: String,
     },
     /// 501: a handle opened by the parent was used in a forked child.
     ForkedChild,
@@ -259,6 +289,25 @@ pub struct AttributeDifference {
     pub found: String,
 }
 
+/// One part of a type that an existing region has differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaDifference {
+    /// Which part: `bid`, or `value` for the whole.
+    pub place: String,
+    /// What it should be, `f64 at 0`; `None` if it should not be there.
+    pub wanted: Option<String>,
+    /// What it is in the region; `None` if it is not there.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for SchemaDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self.found.as_deref().unwrap_or("missing");
+        let wanted = self.wanted.as_deref().unwrap_or("none");
+        write!(f, "{} is {found}, asked for {wanted}", self.place)
+    }
+}
+
 impl fmt::Display for AttributeDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {}, asked for {}", self.attribute, self.found, self.wanted)
@@ -289,6 +338,7 @@ impl Error {
             Self::RegionNotFound { .. } => 206,
             Self::AttributesDiffer { .. } => 207,
             Self::NotBuiltYet { .. } => 208,
+            Self::SchemaMismatch { .. } => 209,
             Self::OutOfSpace { .. } => 301,
             Self::FileSystemFull { .. } => 302,
             Self::TooManyMembers { .. } => 303,
@@ -300,6 +350,8 @@ impl Error {
             Self::AckTimeout { .. } => 404,
             Self::NotACounter { .. } => 405,
             Self::CounterOverflow { .. } => 406,
+            Self::NotOfType { .. } => 407,
+            Self::Codec { .. } => 408,
             Self::ForkedChild => 501,
             Self::BridgeRuns { .. } => 502,
             Self::Io { .. } => 601,
@@ -398,6 +450,20 @@ impl Error {
             Self::NotBuiltYet { .. } => {
                 "leave it out; README.md says what this version can do".into()
             }
+            Self::SchemaMismatch { found: None, .. } => {
+                "open it without types, or, if it holds these \
+                 types all the same, use `vug::typed::Region::from_untyped`"
+                    .into()
+            }
+            Self::SchemaMismatch { .. } => "open it with the types it holds, give the new type a \
+                 region of its own, or remove the region and make it anew"
+                .into(),
+            Self::NotOfType { part, .. } => format!(
+                "find who writes the {part} as bytes, and remove the entry; `vug scan` shows it"
+            ),
+            Self::Codec { .. } => "was the entry written with this codec and this version of the \
+                 type? If not, give the type another name and region"
+                .into(),
             Self::OutOfSpace { max_bytes, .. } => {
                 format!("destroy entries, or make the region anew with max_bytes above {max_bytes}")
             }
@@ -606,6 +672,28 @@ impl Error {
             Self::CounterOverflow { region, value, delta } => {
                 write!(f, "region {region}: {value} and {delta} do not fit a counter")
             }
+            _ => self.fmt_types(f),
+        }
+    }
+}
+
+impl Error {
+    fn fmt_types(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SchemaMismatch { region, wanted, found: None, .. } => {
+                write!(f, "region {region} was made without types, asked for {wanted}")
+            }
+            Self::SchemaMismatch { region, wanted, found: Some(found), differences } => {
+                write!(f, "region {region}: these two types differ: {wanted}, found {found}")?;
+                for (i, difference) in differences.iter().enumerate() {
+                    write!(f, "{} {difference}", if i == 0 { ":" } else { ";" })?;
+                }
+                Ok(())
+            }
+            Self::NotOfType { region, part, expected, len } => {
+                write!(f, "a {part} of {len} bytes in region {region} is no {expected}")
+            }
+            Self::Codec { region, what } => write!(f, "region {region}: {what}"),
             _ => write!(f, "VUG-{:04}", self.code()),
         }
     }

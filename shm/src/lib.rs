@@ -29,6 +29,9 @@ compile_error!("vug needs Linux: it uses OFD locks, shared futexes and unnamed t
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("vug needs a 64-bit system: regions are mapped as a whole");
 
+// Macros of this crate name it by its name.
+extern crate self as vug;
+
 pub mod bridge;
 pub mod check;
 mod crash;
@@ -45,8 +48,9 @@ mod recover;
 mod region;
 mod sync;
 mod table;
+pub mod typed;
 
-pub use error::{AttributeDifference, Error, Result};
+pub use error::{AttributeDifference, Error, Result, SchemaDifference};
 pub use layout::counters::Counters;
 pub use layout::header::FORMAT_VERSION;
 #[cfg(not(vug_loom))]
@@ -70,6 +74,8 @@ pub use region::statistics::{AckWait, Consumer, MemberStatistics, RegionState, S
 pub use region::sweep::Swept;
 pub use region::wait::Waited;
 pub use region::{Kind, Outcome, Region, Swap, Token, WriteOptions};
+/// The version of zerocopy whose traits values of typed regions have.
+pub use zerocopy;
 
 /// Sets the clock of the calling thread forward, so that tests of expiry need not wait.
 #[cfg(feature = "fault-injection")]

@@ -124,6 +124,7 @@ impl Node {
             name: name.into(),
             wanted: Attributes::default(),
             given: Given::default(),
+            schema: String::new(),
         }
     }
 
@@ -252,9 +253,29 @@ pub struct RegionBuilder<'n> {
     name: String,
     wanted: Attributes,
     given: Given,
+    /// Which types a new region holds; empty = none.
+    schema: String,
 }
 
 impl RegionBuilder<'_> {
+    /// Name of the region.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The alignment that was asked for, if one was.
+    pub(crate) fn given_alignment(&self) -> Option<u64> {
+        self.given.alignment.then_some(self.wanted.alignment)
+    }
+
+    /// A new region begins values at multiples of `alignment` and says that it holds `schema`; one
+    /// that exists is opened whatever it has.
+    pub(crate) fn of_types(mut self, alignment: u64, schema: String) -> Self {
+        self.wanted.alignment = alignment;
+        self.schema = schema;
+        self
+    }
+
     /// Sets all attributes.
     pub fn attributes(mut self, attributes: Attributes) -> Self {
         self.wanted = attributes;
@@ -338,7 +359,8 @@ impl RegionBuilder<'_> {
     /// `RegionExists`, `InvalidRegionName`, `InvalidAttributes`, `NotBuiltYet`, `FileSystemFull`.
     pub fn create(self) -> Result<Region> {
         let path = self.node.region_path(&self.name)?;
-        let mapped = file::create(&self.name, &path, &self.wanted, &self.node.inner.members)?;
+        let mapped =
+            file::create(&self.name, &path, &self.wanted, &self.schema, &self.node.inner.members)?;
         self.node.open_regions().insert(self.name, Arc::downgrade(&mapped));
         Ok(Region { mapped })
     }
@@ -382,6 +404,7 @@ impl RegionBuilder<'_> {
                 name: self.name.clone(),
                 wanted: self.wanted.clone(),
                 given: self.given,
+                schema: self.schema.clone(),
             };
             match again().open() {
                 Err(Error::RegionNotFound { .. }) => {}

@@ -9,6 +9,7 @@ use crate::layout::header::{FileHeader, HEADER_BYTES};
 use crate::layout::region::{
     GEOMETRY_WORDS, Geometry, HASH_XXH3, MAX_TABLE, PAGE, RegionWords, TABLES,
 };
+use crate::layout::schema::{self, SCHEMA_AT};
 use crate::os::file::boot_id;
 use crate::region::attributes::Attributes;
 use crate::region::file::MAGIC;
@@ -85,25 +86,35 @@ pub(super) fn header(source: &Source<'_>, found: &mut Findings) -> Result<Plan> 
     if hash_id != HASH_XXH3 {
         return Err(damaged("hash id"));
     }
+    let schema_end = schema_end(source, &header)?;
     if source.len() > header.file_len {
         let more = source.len() - header.file_len;
         found.problem("file", format_args!("{more} bytes behind its end"));
     }
     let plain = header.compat == 0 && header.ro_compat == 0;
-    let spare = header.geometry[GEOMETRY_WORDS + 3..].iter();
+    let spare = header.geometry[schema::SPARE..].iter();
     if plain && spare.chain(&header.reserved).any(|&word| word != 0) {
         found.problem("header", "reserved words are not zero");
     }
     let plan = Plan { geometry, hash_seed, alignment, node: header.node, boot, plain };
-    gaps(source, &plan, found)?;
+    gaps(source, &plan, schema_end, found)?;
     Ok(plan)
 }
 
+/// Checks the text behind the header and says where it ends.
+fn schema_end(source: &Source<'_>, header: &FileHeader) -> Result<u64> {
+    let mut text = vec![0; schema::len(header, source.path())?];
+    source.read(SCHEMA_AT as u64, &mut text)?;
+    let end = SCHEMA_AT as u64 + text.len() as u64;
+    schema::check(header, text, source.path())?;
+    Ok(end)
+}
+
 /// Bytes between the parts of the file belong to nobody and stay zero.
-fn gaps(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> Result<()> {
+fn gaps(source: &Source<'_>, plan: &Plan, schema_end: u64, found: &mut Findings) -> Result<()> {
     let map = &plan.geometry;
     let gaps = [
-        (HEADER_BYTES as u64, map.words_at),
+        (schema_end, map.words_at),
         (map.states_at + map.segments * 8, map.headers_at),
         (map.headers_at + map.segments * 64, map.ring_at),
         (map.ring_at + map.ring_len * 8, map.ghosts_at),

@@ -9,6 +9,7 @@ pub(crate) mod record;
 pub(crate) mod region;
 #[cfg(not(vug_loom))]
 pub mod render;
+pub(crate) mod schema;
 pub(crate) mod segment;
 pub(crate) mod thread;
 pub(crate) mod word;

@@ -146,8 +146,8 @@ impl Region {
             };
             let sum = before.checked_add(delta).ok_or_else(|| Error::CounterOverflow {
                 region: self.name().into(),
-                value: before,
-                delta,
+                value: before.into(),
+                delta: delta.into(),
             })?;
             Ok(Step::<_, i64>::Put(sum.to_le_bytes()))
         })?;

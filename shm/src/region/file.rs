@@ -1,11 +1,13 @@
 //! Region files: made in one step, checked before anything in them is believed.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::layout::header::{FileHeader, whole};
 use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3};
+use crate::layout::schema::{self, MAX_SCHEMA};
 use crate::member::{Members, Watch};
 use crate::os::file::{self, Creation};
 use crate::os::mapping::Mapping;
@@ -27,15 +29,17 @@ const ATTRIBUTES: usize = GEOMETRY_WORDS;
 const HASH_ID: usize = GEOMETRY_WORDS + 1;
 const HASH_SEED: usize = GEOMETRY_WORDS + 2;
 
-/// Makes the file of a region; the loser of a race gets `RegionExists`.
+/// Makes the file of a region; the loser of a race gets `RegionExists`. An empty schema is none.
 pub(crate) fn create(
     name: &str,
     path: &Path,
     attributes: &Attributes,
+    schema: &str,
     members: &Arc<Members>,
 ) -> Result<Arc<Mapped>> {
     members.check_process()?;
     let geometry = attributes.plan(name)?;
+    check_schema_len(name, schema)?;
     // The first table is one segment.
     let backed = geometry.segment_at(1);
     let id = file::random_u128()?;
@@ -46,17 +50,19 @@ pub(crate) fn create(
     header.geometry[ATTRIBUTES] = attributes.to_word();
     header.geometry[HASH_ID] = HASH_XXH3;
     header.geometry[HASH_SEED] = hash_seed;
+    schema::describe(&mut header, schema);
     let header = header.seal();
     let dir = path.parent().unwrap_or(Path::new("."));
     let file_name = format!("{name}.{EXTENSION}");
     let made = file::create_atomic(dir, &file_name, MODE, geometry.file_bytes, backed, |map| {
         initialise(map, &geometry, attributes).ok_or_else(|| Geometry::damaged(path))?;
+        schema::write(map, schema).ok_or_else(|| Geometry::damaged(path))?;
         header.write(map, path)
     })?;
     match made {
         Creation::Exists => Err(Error::RegionExists { path: path.into() }),
         Creation::Created(file, mapping) => {
-            let facts = facts(&header, &mapping, path)?;
+            let facts = facts(&file, &header, &mapping, path)?;
             Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
         }
     }
@@ -77,7 +83,7 @@ pub(crate) fn open(name: &str, path: &Path, members: &Arc<Members>) -> Result<Ar
     if whole(header.node) != members.node_id() {
         return Err(Error::OtherNode { path: path.into() });
     }
-    let facts = facts(&header, &mapping, path)?;
+    let facts = facts(&file, &header, &mapping, path)?;
     Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
 }
 
@@ -104,12 +110,17 @@ pub(crate) fn open_read_only(
         return Err(Error::OtherNode { path: path.into() });
     }
     let mapping = Mapping::map_read_only(&file, header.file_len, path)?;
-    let facts = facts(&header, &mapping, path)?;
+    let facts = facts(&file, &header, &mapping, path)?;
     Observed::attach(name, path, file, lock, &mapping, facts, node)
 }
 
 /// Decodes the header; every number in it is checked.
-pub(crate) fn facts(header: &FileHeader, mapping: &Mapping, path: &Path) -> Result<Facts> {
+pub(crate) fn facts(
+    file: &File,
+    header: &FileHeader,
+    mapping: &Mapping,
+    path: &Path,
+) -> Result<Facts> {
     let damaged = |field| Error::DamagedHeader { path: path.into(), field };
     let geometry = Geometry::from_words(&header.geometry).ok_or_else(|| damaged("geometry"))?;
     if header.file_len != geometry.file_bytes {
@@ -121,5 +132,27 @@ pub(crate) fn facts(header: &FileHeader, mapping: &Mapping, path: &Path) -> Resu
     if header.geometry[HASH_ID] != HASH_XXH3 {
         return Err(damaged("hash id"));
     }
-    Ok(Facts { geometry, attributes, hash_seed: header.geometry[HASH_SEED], epoch: header.id[0] })
+    Ok(Facts {
+        geometry,
+        attributes,
+        hash_seed: header.geometry[HASH_SEED],
+        epoch: header.id[0],
+        schema: schema::read(file, header, path)?,
+    })
+}
+
+fn check_schema_len(region: &str, schema: &str) -> Result<()> {
+    if schema.len() <= MAX_SCHEMA {
+        return Ok(());
+    }
+    Err(Error::InvalidAttributes {
+        region: region.into(),
+        reason: format!(
+            "the description of its types has {} bytes, at most {MAX_SCHEMA} fit",
+            schema.len()
+        ),
+        remedy: "give the types fewer fields or shorter names, or implement `Schema` with a \
+                 shorter description"
+            .into(),
+    })
 }

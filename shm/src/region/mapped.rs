@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) hash_seed: u64,
     /// Random number of this incarnation of the file.
     pub(crate) epoch: u64,
+    /// Which types the region holds; `None` if it was made without.
+    pub(crate) schema: Option<Box<str>>,
 }
 
 /// An open region.
@@ -50,6 +52,8 @@ pub(crate) struct Mapped {
     /// Empty unless entries are evicted.
     pub(crate) ghosts: Window<AtomicU64>,
     pub(crate) hash_seed: u64,
+    /// Which types the region holds; `None` if it was made without.
+    pub(crate) schema: Option<Box<str>>,
     /// Row of this member.
     attachment: usize,
     /// Tells instances of one process apart in thread-local storage.
@@ -108,6 +112,7 @@ impl Mapped {
                 .window(geometry.ghosts_at, geometry.ghosts as usize)
                 .ok_or_else(damaged)?,
             hash_seed: facts.hash_seed,
+            schema: facts.schema,
             attachment: usize::MAX,
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             idle_threads: Mutex::new(Vec::new()),

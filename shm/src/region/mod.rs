@@ -176,6 +176,13 @@ impl Region {
         Attributes { entry_ttl, entry_idle, ..self.mapped.attributes.clone() }
     }
 
+    /// Which types the region holds, as the [typed region](crate::typed) that made it described
+    /// them: key and value, `u64 -> Quote { bid: f64 at 0, ask: f64 at 8 } (16 bytes)`. `None` if
+    /// it was made without types.
+    pub fn schema(&self) -> Option<&str> {
+        self.mapped.schema.as_deref()
+    }
+
     /// Largest value in bytes that the region can hold beside a key of `key_len` bytes: at most
     /// 1 GiB. A value that needs more than one segment needs them side by side, so it may find no
     /// room before the region is full.

@@ -45,6 +45,7 @@ pub(crate) struct Observed {
     name: String,
     pub(crate) attributes: Attributes,
     hash_seed: u64,
+    schema: Option<Box<str>>,
     pub(crate) log: Log,
     pub(crate) tables: Tables,
     threads: Window<ThreadDescriptor>,
@@ -74,6 +75,7 @@ impl Observed {
             name: name.into(),
             attributes: facts.attributes,
             hash_seed: facts.hash_seed,
+            schema: facts.schema,
             log: Log::new(path.into(), file, mapping, geometry, alignment).ok_or_else(damaged)?,
             tables: Tables::new(mapping),
             threads: threads.ok_or_else(damaged)?,
@@ -140,6 +142,11 @@ impl ReadOnlyRegion {
         let (entry_ttl, entry_idle) = expiry::read(self.observed.words());
         let max_entries = self.observed.words().max_entries.load(Acquire);
         Attributes { entry_ttl, entry_idle, max_entries, ..self.observed.attributes.clone() }
+    }
+
+    /// Which types the region holds, as [`Region::schema`](crate::Region::schema).
+    pub fn schema(&self) -> Option<&str> {
+        self.observed.schema.as_deref()
     }
 
     /// A copy of an entry that has a value.

@@ -59,7 +59,8 @@ fn counters_are_eight_bytes_and_never_wrap() {
     region.put(b"n", &(i64::MAX - 1).to_le_bytes()).unwrap();
     assert_eq!(region.increment(b"n", 1).unwrap(), i64::MAX);
     let refused = region.increment(b"n", 1);
-    assert!(matches!(refused, Err(Error::CounterOverflow { value: i64::MAX, delta: 1, .. })));
+    const MAX: i128 = i64::MAX as i128;
+    assert!(matches!(refused, Err(Error::CounterOverflow { value: MAX, delta: 1, .. })));
     assert_eq!(region.increment(b"n", 0).unwrap(), i64::MAX);
     region.put(b"n", b"17").unwrap();
     let refused = region.increment(b"n", 1);
