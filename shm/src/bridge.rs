@@ -13,6 +13,7 @@ use crate::layout::region::{ORIGINS, OriginWords};
 use crate::layout::word::RingOp;
 use crate::member::{BridgeSeat, Members};
 use crate::region::mapped::Mapped;
+use crate::region::read_only::ReadOnlyRegion;
 use crate::region::statistics::RegionState;
 use crate::region::write::{self, Condition, Written};
 use crate::region::{Kind, Region};
@@ -352,6 +353,13 @@ impl Feed {
     /// Number of index slots in use, tombstones included; for progress reports.
     pub fn slots_in_use(&self) -> u64 {
         self.mapped().count_words(|word| !word.is_empty()).unwrap_or(0)
+    }
+}
+
+impl ReadOnlyRegion {
+    /// What is known of other nodes, as [`Feed::origins`].
+    pub fn origins(&self) -> Vec<OriginState> {
+        self.words().origins.iter().filter_map(read_origin).collect()
     }
 }
 

@@ -90,8 +90,7 @@ impl Observed {
     }
 
     fn users(&self) -> Users<'_> {
-        let tail = self.words().ring_tail.load(Acquire);
-        Users { threads: &self.threads, attachments: &self.attachments, tail }
+        Users::of(self.words(), &self.threads, &self.attachments)
     }
 }
 
@@ -241,6 +240,10 @@ impl ReadOnlyRegion {
     /// What pins segments of the region, as [`Region::pins`](crate::Region::pins), without guards.
     pub fn pins(&self) -> Vec<Pin> {
         pin_words(&self.observed.attachments)
+    }
+
+    pub(crate) fn words(&self) -> &RegionWords {
+        self.observed.words()
     }
 
     fn read<T>(

@@ -229,8 +229,8 @@ impl Statistics {
 
     fn count_users(&mut self, users: Users<'_>) {
         self.counters = Counters::from_words(&users.counted());
-        self.threads_max = users.threads.len().saturating_sub(1) as u32;
-        self.members_max = users.attachments.len() as u32;
+        self.threads_max = users.threads_max as u32;
+        self.members_max = users.members_max as u32;
         let threads = users.threads.iter().filter(|thread| thread.owner.load(Relaxed) != 0);
         self.threads = threads.count() as u32;
         let members = users.attachments.iter().filter(|row| row.owner.load(Relaxed) != 0);
@@ -308,11 +308,7 @@ impl Statistics {
 
 impl Mapped {
     fn users(&self) -> Users<'_> {
-        Users {
-            threads: &self.threads,
-            attachments: &self.attachments,
-            tail: self.journal().tail(),
-        }
+        Users::of(self.words(), &self.threads, &self.attachments)
     }
 }
 

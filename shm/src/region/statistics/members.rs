@@ -3,12 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::layout::counters::{self, COUNTERS, Counters, Words};
+use crate::layout::region::RegionWords;
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
 use crate::member::MemberInfo;
 use crate::os::clock::{coarse_micros, realtime_micros};
 use crate::region::pins::Pin;
 use crate::region::statistics::{AckWait, Consumer};
-use crate::sync::{Acquire, Relaxed, fence};
+use crate::sync::{Acquire, AtomicU64, Relaxed, fence};
 
 /// Looks at a row that its member changes at the same time, before the last is taken as it is.
 const LOOKS: usize = 64;
@@ -53,6 +54,27 @@ pub(crate) struct Users<'a> {
     pub(crate) attachments: &'a [Attachment],
     /// Tail of the event ring.
     pub(crate) tail: u64,
+    /// How many of each there are, with those that were never used.
+    pub(crate) threads_max: usize,
+    pub(crate) members_max: usize,
+}
+
+impl<'a> Users<'a> {
+    /// Leaves out what was never used: who looks every second touches no more than he must.
+    pub(crate) fn of(
+        words: &RegionWords,
+        threads: &'a [ThreadDescriptor],
+        attachments: &'a [Attachment],
+    ) -> Self {
+        let used = |word: &AtomicU64, max: usize| (word.load(Acquire) as usize).min(max);
+        Self {
+            threads: &threads[..used(&words.threads_used, threads.len())],
+            attachments: &attachments[..used(&words.members_used, attachments.len())],
+            tail: words.ring_tail.load(Acquire),
+            threads_max: threads.len().saturating_sub(1),
+            members_max: attachments.len(),
+        }
+    }
 }
 
 impl Users<'_> {
