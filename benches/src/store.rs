@@ -162,12 +162,8 @@ impl Store for Shared {
     }
 
     fn get(&self, n: u32, value: &mut [u8]) -> bool {
-        match self.region.get(&key(n)) {
-            Ok(Some(guard)) => {
-                value.copy_from_slice(&guard);
-                true
-            }
-            Ok(None) => false,
+        match self.region.read(&key(n), value) {
+            Ok(found) => found.is_some(),
             Err(error) => panic!("get: {error}"),
         }
     }

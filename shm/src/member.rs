@@ -207,6 +207,11 @@ impl Members {
         self.id
     }
 
+    /// What tells a forked child.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// Whether this process is a forked child of the one that opened the handle. One relaxed load.
     #[inline]
     pub(crate) fn is_forked_child(&self) -> bool {

@@ -40,7 +40,7 @@ use crate::error::{Error, Result};
 use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
-use crate::os::mapping::{Mapping, Window};
+use crate::os::mapping::{Mapping, Single, Window};
 use crate::sync::prefetch::prefetch;
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, lower};
 
@@ -51,7 +51,9 @@ pub(crate) struct Log {
     file: File,
     mapping: Arc<Mapping>,
     geometry: Geometry,
-    words: Window<RegionWords>,
+    words: Single<RegionWords>,
+    /// First byte of segment 0; all segments are inside the mapping.
+    first: NonNull<u8>,
     states: Window<AtomicU64>,
     headers: Window<SegmentHeader>,
     /// Values lie at multiples of it.
@@ -61,6 +63,11 @@ pub(crate) struct Log {
     /// One bit per segment, private to the process: it held records when this process looked.
     seen: Box<[AtomicU64]>,
 }
+
+// SAFETY: `first` points into the mapping, which is shared by all threads and lives as long.
+unsafe impl Send for Log {}
+// SAFETY: as above; what is reached through it is accessed as `record` says.
+unsafe impl Sync for Log {}
 
 impl Log {
     /// `None` if a part lies outside the mapping.
@@ -73,12 +80,13 @@ impl Log {
     ) -> Option<Self> {
         let segments = usize::try_from(geometry.segments).ok()?;
         let bytes = usize::try_from(geometry.segment_bytes).ok()?;
-        mapping.at(usize::try_from(geometry.segments_at).ok()?, segments.checked_mul(bytes)?)?;
+        let all = segments.checked_mul(bytes)?;
         let segment_shift = bytes.is_power_of_two().then(|| bytes.trailing_zeros())?;
         Some(Self {
             path,
             file,
-            words: mapping.window(geometry.words_at, 1)?,
+            words: mapping.single(geometry.words_at)?,
+            first: mapping.at(usize::try_from(geometry.segments_at).ok()?, all)?,
             states: mapping.window(geometry.states_at, segments)?,
             headers: mapping.window(geometry.headers_at, segments)?,
             mapping: Arc::clone(mapping),
@@ -111,13 +119,14 @@ impl Log {
         self.mapping.huge_bytes()
     }
 
+    #[inline(always)]
     pub(crate) fn words(&self) -> &RegionWords {
-        &self.words[0]
+        &self.words
     }
 
     /// The words for somebody who may outlive the region handle.
     pub(crate) fn shared_words(&self) -> Window<RegionWords> {
-        self.words.clone()
+        self.words.window()
     }
 
     pub(crate) fn segments(&self) -> u32 {
@@ -146,6 +155,17 @@ impl Log {
         seen.load(Relaxed) & (1 << (segment % 64)) != 0 || self.look(segment, seen)
     }
 
+    /// First byte of a segment of which the process has seen that it may hold records.
+    #[inline(always)]
+    pub(crate) fn start_of_seen(&self, segment: u32) -> Option<NonNull<u8>> {
+        let seen = self.seen.get(segment as usize / 64)?.load(Relaxed);
+        if seen & (1 << (segment % 64)) == 0 {
+            return None;
+        }
+        // SAFETY: only segments that there are were seen, and all of them are inside the mapping.
+        Some(unsafe { self.first.add((segment as usize) << self.segment_shift) })
+    }
+
     /// What the process has not seen yet, the state word tells.
     #[cold]
     fn look(&self, segment: u32, seen: &AtomicU64) -> bool {
@@ -171,13 +191,7 @@ impl Log {
             return None;
         }
         // SAFETY: `new` found all segments inside the mapping, and this is one of them.
-        Some(unsafe { self.mapping.base().add(self.place_of(segment)) })
-    }
-
-    /// Offset of a segment; for any number, also such that are out of range.
-    #[inline(always)]
-    fn place_of(&self, segment: u32) -> usize {
-        self.geometry.segments_at as usize + ((segment as usize) << self.segment_shift)
+        Some(unsafe { self.first.add((segment as usize) << self.segment_shift) })
     }
 
     /// Asks for the lines of a record of usual size before it is looked at: behind the header come
@@ -205,8 +219,8 @@ impl Log {
     /// Address of a location, valid or not.
     #[inline(always)]
     fn line_of(&self, location: Location) -> *const u8 {
-        let at = self.place_of(location.segment()) + location.offset();
-        self.mapping.base().as_ptr().wrapping_add(at)
+        let at = ((location.segment() as usize) << self.segment_shift) + location.offset();
+        self.first.as_ptr().wrapping_add(at)
     }
 
     /// State word of a segment; `None` for a number out of range.

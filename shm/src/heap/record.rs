@@ -15,6 +15,7 @@
 
 pub(crate) mod copied;
 pub(crate) mod copy;
+pub(crate) mod probe;
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -94,6 +95,12 @@ pub(crate) struct Lent<'m> {
 }
 
 impl<'m> Lent<'m> {
+    /// No record; an empty value.
+    pub(crate) fn none() -> Self {
+        let start = NonNull::dangling();
+        Self { start, value_at: 0, value_len: 0, _log: core::marker::PhantomData }
+    }
+
     #[inline]
     pub(crate) fn value(&self) -> &'m [u8] {
         // SAFETY: `Record::read` checked that the value ends inside the segment.
@@ -257,17 +264,6 @@ impl<'m> Record<'m> {
         let start = unsafe { self.start.add(at) };
         // SAFETY: initialised by the writer (fresh pages are zero), immutable while protected.
         unsafe { core::slice::from_raw_parts(start.as_ptr(), len) }
-    }
-
-    /// What a guard keeps of it.
-    #[inline]
-    pub(crate) fn lend(&self) -> Lent<'m> {
-        Lent {
-            start: self.start,
-            value_at: self.value_at,
-            value_len: self.head.value_len,
-            _log: core::marker::PhantomData,
-        }
     }
 
     fn state(&self) -> &'m AtomicU16 {

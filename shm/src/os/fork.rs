@@ -57,7 +57,7 @@ impl Stamp {
 
     /// Whether this process is a forked child of the one that took the stamp. One relaxed load:
     /// the kernel wiped the page before the child ran its first instruction.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_stale(&self) -> bool {
         self.word.load(Relaxed) != self.value
     }

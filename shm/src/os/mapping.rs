@@ -105,6 +105,11 @@ impl Mapping {
         Some(Window { start, count, _map: Arc::clone(self), _type: PhantomData })
     }
 
+    /// A typed view of one value at `offset`; `None` if outside or misaligned.
+    pub(crate) fn single<T: Shared>(self: &Arc<Self>, offset: u64) -> Option<Single<T>> {
+        self.window(offset, 1).map(Single)
+    }
+
     /// Copies bytes in; only for a file that nobody else can see yet.
     pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) -> Option<()> {
         let to = self.at(offset, bytes.len())?;
@@ -147,5 +152,26 @@ impl<T: Shared> Deref for Window<T> {
         // SAFETY: `window` checked bounds and alignment of `count` values, the `Arc` keeps them
         // mapped, and `Shared` says that every bit pattern is a valid `T`.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.count) }
+    }
+}
+
+/// One value of shared words that keeps its mapping alive.
+#[derive(Debug)]
+pub(crate) struct Single<T>(Window<T>);
+
+impl<T: Shared> Single<T> {
+    /// The same as a slice.
+    pub(crate) fn window(&self) -> Window<T> {
+        self.0.clone()
+    }
+}
+
+impl<T: Shared> Deref for Single<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: as for `Window`; `single` made it of one value.
+        unsafe { self.0.start.as_ref() }
     }
 }

@@ -52,15 +52,27 @@ impl<'t> Hazard<'t> {
         if now.is_entry_of(seen) { Ok(()) } else { Err(now) }
     }
 
-    /// The same by a plain store, for threads of a member whose row says so.
-    #[inline]
-    pub(crate) fn protect_plainly(self, slot: &AtomicU64, seen: SlotWord) -> Result<(), SlotWord> {
-        self.0.store(u64::from(seen.location().segment()) + 1, Relaxed);
+    /// Names a segment, by a plain store if `plainly`; the caller must then look again.
+    #[inline(always)]
+    pub(crate) fn announce_as(self, plainly: bool, segment: u32) {
+        if plainly { self.announce_plainly(segment) } else { self.announce(segment) }
+    }
+
+    /// Names a segment by a plain store, for threads of a member whose row says so.
+    #[inline(always)]
+    fn announce_plainly(self, segment: u32) {
+        self.0.store(u64::from(segment) + 1, Relaxed);
         // Keeps the compiler from exchanging them; the reclaimer's barrier binds the processor.
         #[cfg(not(vug_loom))]
         core::sync::atomic::compiler_fence(SeqCst);
         #[cfg(vug_loom)]
         crate::sync::fence(SeqCst);
+    }
+
+    /// [`Hazard::protect`] by a plain store.
+    #[inline]
+    pub(crate) fn protect_plainly(self, slot: &AtomicU64, seen: SlotWord) -> Result<(), SlotWord> {
+        self.announce_plainly(seen.location().segment());
         let now = SlotWord(slot.load(SeqCst));
         if now.is_entry_of(seen) { Ok(()) } else { Err(now) }
     }

@@ -52,6 +52,15 @@ const WORTH: u64 = 2;
 /// more while that is counted down. Readers that are faster do not keep a writer busy for ever.
 const ROUNDS: u32 = 5;
 
+fn raise_frequency(slot: &AtomicU64, word: SlotWord) {
+    let used = word.used_once_more();
+    // What is frozen never changes again.
+    if used != word && !word.is_frozen() {
+        // Lost to another reader or to a change of the entry: as good as any.
+        let _ = slot.compare_exchange(word.0, used.0, Relaxed, Relaxed);
+    }
+}
+
 impl Mapped {
     /// Whether entries are evicted when there is no room.
     #[inline]
@@ -62,11 +71,8 @@ impl Mapped {
     /// Notes that an entry was used.
     #[inline]
     pub(crate) fn touch(&self, slot: &AtomicU64, word: SlotWord) {
-        let used = word.used_once_more();
-        // What is frozen never changes again.
-        if self.evicts() && used != word && !word.is_frozen() {
-            // Lost to another reader or to a change of the entry: as good as any.
-            let _ = slot.compare_exchange(word.0, used.0, Relaxed, Relaxed);
+        if self.evicts() {
+            raise_frequency(slot, word);
         }
     }
 

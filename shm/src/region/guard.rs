@@ -1,34 +1,20 @@
 //! Guards: borrowed values that stay valid until they are dropped.
 
 use std::ops::Deref;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::heap::record::Lent;
 use crate::region::Token;
 use crate::region::mapped::Mapped;
-use crate::region::thread::Context;
+use crate::region::thread::HeldHazard;
 
 /// What keeps the segment of a guard from being reused.
 #[derive(Debug)]
-pub(crate) struct Protection {
-    /// The reading thread if it is one of its hazard words, `None` if it is a pin of the member.
-    context: Option<Rc<Context>>,
-    /// Of the hazard word, or of the segment.
-    number: u32,
-}
-
-impl Protection {
+pub(crate) enum Protection {
     /// A hazard word of the reading thread.
-    #[inline]
-    pub(crate) fn hazard(context: Rc<Context>, number: usize) -> Self {
-        Self { context: Some(context), number: number as u32 }
-    }
-
-    /// A pin of the member on a segment.
-    pub(crate) fn pin(segment: u32) -> Self {
-        Self { context: None, number: segment }
-    }
+    Hazard(HeldHazard),
+    /// A pin of the member on this segment.
+    Pin(u32),
 }
 
 /// A value read in place: no copy, no lock.
@@ -88,15 +74,10 @@ impl Deref for Guard<'_> {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        let number = self.protection.number;
-        let Some(context) = &self.protection.context else {
-            return self.region.unpin(number);
-        };
-        // In a forked child the word belongs to the parent's thread.
-        if !self.region.members.is_forked_child() {
-            self.region.hazard(context, number as usize).clear();
+        match &self.protection {
+            Protection::Hazard(held) => held.release(self.region),
+            Protection::Pin(segment) => self.region.unpin(*segment),
         }
-        context.unhold(number as usize);
     }
 }
 
@@ -152,7 +133,7 @@ impl Drop for OwnedGuard {
 impl Mapped {
     #[cold]
     fn unpin(&self, segment: u32) {
-        if !self.members.is_forked_child() {
+        if !self.is_forked_child() {
             self.pins.unpin(self.row(), segment);
         }
     }

@@ -1,31 +1,43 @@
 //! Handles: a key that was looked up once, and is read again without hash, probe or comparison.
 //!
-//! A handle remembers the slot of its entry, the word it found there and the full generation of the
-//! segment that the word names. A read sets a hazard as always and finds the slot unchanged; then
-//! the generation, of which the word has only the low bits, says that the word still means the same
-//! record. Anything else (the entry was written or moved, the index grew) is an ordinary lookup,
-//! after which the handle knows the new place. The table that holds the slot is pinned meanwhile.
+//! A handle remembers the slot of its entry, the word it found there, the state word of the segment
+//! that the word names, and where the value lies. A read sets a hazard as always and finds the slot
+//! unchanged; then the state of the segment, with its full generation, of which the slot word has
+//! only the low bits, says that the slot still means the same record. Records never change, so
+//! nothing of it is looked at but the value. Anything else (the entry was written or moved, the
+//! index grew) is an ordinary lookup, after which the handle knows the new place. The table that
+//! holds the slot is pinned meanwhile.
 
 use std::cell::Cell;
-use std::rc::Rc;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::heap::record::Record;
-use crate::layout::word::{SlotRef, SlotWord};
+use crate::heap::record::{Lent, Record};
+use crate::layout::thread::ThreadDescriptor;
+use crate::layout::word::{SegmentWord, SlotWord};
 use crate::reclaim::hazard::Hazard;
+use crate::region::find::Hit;
 use crate::region::guard::{Guard, Protection};
-use crate::region::index::mover;
 use crate::region::mapped::Mapped;
-use crate::region::thread::Context;
+use crate::region::read::{copy_out, count_read};
+use crate::region::thread::{HeldHazard, Local, Share};
 use crate::region::{Kind, Token};
+use crate::sync::{AtomicU64, Relaxed, SeqCst};
+use crate::table::pin::{pin_known, unpin};
 
-/// Where the entry was.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    slot: SlotRef,
-    word: SlotWord,
-    generation: u64,
+/// Where the entry was. Cells of their own, so that each is read alone.
+#[derive(Debug)]
+struct Known {
+    /// Name of the table; one that no table has if nothing is known.
+    log2: Cell<u64>,
+    slot: Cell<NonNull<AtomicU64>>,
+    word: Cell<SlotWord>,
+    /// State word of the segment, and what it was.
+    state: Cell<NonNull<AtomicU64>>,
+    state_was: Cell<SegmentWord>,
+    /// The record; a value without a deadline of its own.
+    record: Cell<Lent<'static>>,
 }
 
 /// A key that is read often: [`Region::handle`](crate::Region::handle). Stays on its thread and
@@ -33,19 +45,36 @@ struct Place {
 /// be while the entry is not written.
 #[derive(Debug)]
 pub struct Handle {
+    // Before the region: it may be the last that keeps the context.
+    context: Share,
     region: Arc<Mapped>,
-    context: Rc<Context>,
+    /// The descriptor of the context, in the mapping of the region.
+    thread: NonNull<ThreadDescriptor>,
     key: Box<[u8]>,
     hash: u64,
-    place: Cell<Option<Place>>,
+    known: Known,
 }
 
 impl Handle {
     pub(crate) fn new(region: &Arc<Mapped>, key: &[u8]) -> Result<Self> {
         Mapped::check_key(key)?;
-        let context = region.context()?;
-        let (hash, place) = (region.hash(key), Cell::new(None));
-        let handle = Self { region: Arc::clone(region), context, key: key.into(), hash, place };
+        let mine = region.context()?;
+        let nowhere = NonNull::dangling();
+        let handle = Self {
+            context: mine.share(),
+            region: Arc::clone(region),
+            thread: NonNull::from(mine.thread),
+            key: key.into(),
+            hash: region.hash(key),
+            known: Known {
+                log2: Cell::new(u64::MAX),
+                slot: Cell::new(nowhere),
+                word: Cell::new(SlotWord(0)),
+                state: Cell::new(nowhere),
+                state_was: Cell::new(SegmentWord(0)),
+                record: Cell::new(Lent::none()),
+            },
+        };
         handle.token()?;
         Ok(handle)
     }
@@ -62,19 +91,20 @@ impl Handle {
     /// many guards as it has hazard words for.
     pub fn get(&self) -> Result<Option<Guard<'_>>> {
         let region = &*self.region;
-        region.members.check_process()?;
-        let number = self.context.hold().ok_or_else(|| region.too_many_guards())?;
-        let protection = Protection::hazard(Rc::clone(&self.context), number);
-        let found = self.find(region.hazard(&self.context, number));
-        let value = found.as_ref().ok().and_then(Option::as_ref);
-        if let Some((record, _)) = value.filter(|(_, token)| token.kind == Kind::Value) {
-            region.count_read(&self.context, true);
-            return Ok(Some(Guard::new(record.lend(), region, protection)));
+        if region.is_forked_child() {
+            return Err(Error::ForkedChild);
         }
-        region.hazard(&self.context, number).clear();
-        self.context.unhold(number);
-        region.count_read(&self.context, false);
-        found.map(|_| None)
+        let number = self.context.hold().ok_or_else(|| region.too_many_guards())?;
+        let held = HeldHazard::new(&self.context, number);
+        let thread = self.thread();
+        let found = self.find(Hazard::new(&thread.hazards[number]));
+        let value = found.map(|found| found.filter(|(_, token)| token.kind == Kind::Value));
+        count_read(thread, matches!(value, Ok(Some(_))));
+        if let Ok(Some((record, _))) = value {
+            return Ok(Some(Guard::new(record, region, Protection::Hazard(held))));
+        }
+        held.release(region);
+        value.map(|_| None)
     }
 
     /// Copies the value, or as much of it as fits, to the start of `value`, and returns its length.
@@ -83,13 +113,21 @@ impl Handle {
     /// As [`Region::get`](crate::Region::get), without pins.
     #[inline]
     pub fn read(&self, value: &mut [u8]) -> Result<Option<usize>> {
+        if self.region.is_forked_child() {
+            return Err(Error::ForkedChild);
+        }
+        let thread = self.thread();
+        let hazard = Hazard::new(&thread.hazards[0]);
+        if let Some(record) = self.known(thread, hazard)
+            && !self.region.judges()
+        {
+            let len = copy_out(record.value(), value);
+            hazard.clear();
+            count_read(thread, true);
+            return Ok(Some(len));
+        }
         self.inspect(|record, token| {
-            (token.kind == Kind::Value).then(|| {
-                let found = record.value();
-                let fits = found.len().min(value.len());
-                value[..fits].copy_from_slice(&found[..fits]);
-                found.len()
-            })
+            (token.kind == Kind::Value).then(|| copy_out(record.value(), value))
         })
     }
 
@@ -115,71 +153,126 @@ impl Handle {
         self.inspect(|_, token| Some(token))
     }
 
-    #[inline]
-    fn inspect<T>(&self, f: impl FnOnce(&Record<'_>, Token) -> Option<T>) -> Result<Option<T>> {
+    #[inline(always)]
+    fn thread(&self) -> &ThreadDescriptor {
+        // SAFETY: it lies in the mapping of the region, which `self` keeps.
+        unsafe { self.thread.as_ref() }
+    }
+
+    #[inline(never)]
+    fn inspect<T>(&self, f: impl FnOnce(&Lent<'_>, Token) -> Option<T>) -> Result<Option<T>> {
         let region = &*self.region;
-        if region.members.is_forked_child() {
+        if region.is_forked_child() {
             return Err(Error::ForkedChild);
         }
-        let hazard = region.hazard(&self.context, 0);
-        let result =
-            self.find(hazard).map(|found| found.and_then(|(record, token)| f(&record, token)));
+        let thread = self.thread();
+        let hazard = Hazard::new(&thread.hazards[0]);
+        let result = self.find(hazard);
+        let result = result.map(|found| found.and_then(|(record, token)| f(&record, token)));
         hazard.clear();
-        region.count_read(&self.context, matches!(result, Ok(Some(_))));
+        count_read(thread, matches!(result, Ok(Some(_))));
         result
     }
 
     /// The visible entry, protected by `hazard`.
     #[inline]
-    fn find<'m>(&'m self, hazard: Hazard<'m>) -> Result<Option<(Record<'m>, Token)>> {
+    fn find<'m>(&'m self, hazard: Hazard<'m>) -> Result<Option<(Lent<'m>, Token)>> {
         let region = &*self.region;
-        let pin = region.pin_table(region.descriptor(&self.context));
-        let found = match self.known(pin.log2, hazard) {
-            Some(record) => Ok(Some(record)),
-            None => self.search(pin.log2, hazard),
-        };
-        pin.release();
-        let Some(record) = found? else {
+        let damaged = |broken| region.damaged(broken);
+        if let Some(record) = self.known(self.thread(), hazard) {
+            if !region.judges() {
+                return Ok(Some((record, region.token_of_value(&record.head()))));
+            }
+            // SAFETY: `known` has proved that it is protected.
+            let whole = unsafe { Record::read(&region.log, self.known.word.get().location()) }?;
+            let state = region.judged_state(whole, true).map_err(damaged)?;
+            return Ok(state.map(|token| (record, token)));
+        }
+        let Some(hit) = self.search(hazard)? else {
             return Ok(None);
         };
-        let token = region.token(&record).map_err(|broken| region.damaged(broken))?;
-        Ok(region.accessed(&record, token).map(|token| (record, token)))
+        let state = region.state_of(&hit, true).map_err(damaged)?;
+        Ok(state.map(|token| (hit.record.lend(), token)))
     }
 
-    /// The record, if it is where it was.
+    /// The record, if it is where it was. On None the hazard says nothing.
     #[inline(always)]
-    fn known<'m>(&'m self, log2: u32, hazard: Hazard<'m>) -> Option<Record<'m>> {
-        let Place { slot, word, generation } = self.place.get()?;
-        let region = &*self.region;
-        if slot.table() != log2 {
+    fn known<'m>(&'m self, thread: &'m ThreadDescriptor, hazard: Hazard<'m>) -> Option<Lent<'m>> {
+        let (region, known) = (&*self.region, &self.known);
+        if !pin_known(&thread.table_pin, &region.words().table, known.log2.get()) {
             return None;
         }
-        let table = region.tables.view(&region.log, log2)?;
-        let slot = table.buckets.get(slot.bucket())?.slots.get(slot.slot())?;
-        region.protect(hazard, slot, word).ok()?;
-        if region.log.generation_of(word.location()) != Some(generation) {
+        // SAFETY: a slot of a table of this region, which `self` keeps mapped.
+        let slot = unsafe { known.slot.get().as_ref() };
+        let word = known.word.get();
+        let protected = region.protect(hazard, slot, word).is_ok();
+        if region.evicts() {
+            touch_again(region, slot, word);
+        }
+        unpin(&thread.table_pin);
+        // SAFETY: a state word of this region, which `self` keeps mapped.
+        let state = unsafe { known.state.get().as_ref() };
+        let state = SegmentWord(state.load(SeqCst));
+        if !protected || state != known.state_was.get() && !self.is_still(state) {
             return None;
         }
-        // SAFETY: `protect` proved that the slot referred to the record after the hazard was
-        // visible; the caller leaves the hazard set while it uses the record.
-        unsafe { Record::try_read(&region.log, word.location()) }
+        // The slot refers to the record and did so after the hazard was visible, in the generation
+        // in which it was looked at: it is protected, and what it was.
+        Some(known.record.get())
+    }
+
+    /// Whether a segment that is in another state than it was may still hold the record.
+    #[cold]
+    fn is_still(&self, state: SegmentWord) -> bool {
+        let known = &self.known;
+        let same = state.generation() == known.state_was.get().generation()
+            && self.region.log.generation_of(known.word.get().location()).is_some();
+        if same {
+            known.state_was.set(state);
+        }
+        same
     }
 
     /// Looks the key up, and remembers where it is.
     #[cold]
-    fn search<'m>(&'m self, log2: u32, hazard: Hazard<'m>) -> Result<Option<Record<'m>>> {
-        let region = &*self.region;
-        self.place.set(None);
-        let found = region.lookup(log2, hazard, self.hash, &self.key);
-        let Some((word, record)) = found.map_err(|broken| region.damaged(broken))? else {
+    #[inline(never)]
+    fn search<'m>(&'m self, hazard: Hazard<'m>) -> Result<Option<Hit<'m>>> {
+        let (region, known) = (&self.region, &self.known);
+        known.log2.set(u64::MAX);
+        let local = Local { context: &self.context, thread: self.thread() };
+        let found = region.find(local, hazard, self.hash, &self.key);
+        let Some(hit) = found.map_err(|broken| region.damaged(broken))? else {
             return Ok(None);
         };
-        let location = word.location();
-        let thread = region.descriptor(&self.context);
-        let located = region.locate(mover(thread), log2, self.hash as u32, location)?;
-        if let (Some(at), Some(generation)) = (located, region.log.generation_of(location)) {
-            self.place.set(Some(Place { slot: at.place, word: at.word, generation }));
+        let log = &region.log;
+        let location = hit.word.location();
+        // A frozen word says nothing of the entry any more once its chain is moved.
+        if let (true, Some(generation), Some(state)) = (
+            hit.record.is_of(Kind::Value as u8) && !hit.word.is_frozen(),
+            log.generation_of(location),
+            log.state_word(location.segment()),
+        ) {
+            // The hazard holds the segment in this generation.
+            let now = SegmentWord(state.load(SeqCst));
+            debug_assert_eq!(now.generation(), generation);
+            known.slot.set(NonNull::from(hit.slot));
+            known.word.set(hit.word);
+            known.state.set(NonNull::from(state));
+            known.state_was.set(now);
+            // SAFETY: it is used only while `known` has proved that it is protected, and `self`
+            // keeps the log mapped.
+            known.record.set(unsafe { hit.record.lend().detach() });
+            known.log2.set(u64::from(hit.log2));
         }
-        Ok(Some(record))
+        Ok(Some(hit))
+    }
+}
+
+/// Notes that an entry was used, if the slot still holds it.
+#[cold]
+fn touch_again(region: &Mapped, slot: &AtomicU64, word: SlotWord) {
+    let now = SlotWord(slot.load(Relaxed));
+    if now.is_entry_of(word) {
+        region.touch(slot, now);
     }
 }

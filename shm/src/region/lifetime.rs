@@ -27,7 +27,6 @@ use crate::layout::region::RegionWords;
 use crate::os::clock;
 use crate::region::expiry::{self, Expiry, ExpiryAction, Policy, micros};
 use crate::region::mapped::Mapped;
-use crate::region::read::Broken;
 use crate::region::{Kind, Region, Token};
 use crate::sync::Relaxed;
 
@@ -128,21 +127,11 @@ impl Mapped {
         token.kind.is_visible().then_some(token)
     }
 
-    /// Whether the entry has a value, for an operation that counts as an access and does not need
-    /// the token.
+    /// Whether a record without deadline of its own may be something else than its kind says.
     #[inline(always)]
-    pub(crate) fn has_value(&self, record: &Record<'_>) -> Result<bool, Broken> {
-        if record.head().kind == Kind::Value as u8 && !self.may_expire(record) {
-            return Ok(true);
-        }
-        self.judged_value(*record)
-    }
-
-    #[inline(never)]
-    fn judged_value(&self, record: Record<'_>) -> Result<bool, Broken> {
-        let token = self.token(&record)?;
-        let seen = self.accessed(&record, token);
-        Ok(seen.is_some_and(|token| token.kind == Kind::Value))
+    pub(crate) fn judges(&self) -> bool {
+        let words = self.words();
+        words.entry_ttl.load(Relaxed) | words.entry_idle.load(Relaxed) != 0
     }
 
     /// By value: a record that nobody has a reference to stays in registers on the way here.

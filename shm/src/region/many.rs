@@ -11,9 +11,12 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{SlotWord, tag_of};
+use crate::reclaim::hazard::Hazard;
 use crate::region::Kind;
 use crate::region::iter::EntryView;
 use crate::region::mapped::Mapped;
+use crate::region::read::{Broken, count_read};
+use crate::region::thread::Mine;
 use crate::sync::Relaxed;
 use crate::sync::prefetch::prefetch;
 use crate::table::{View, linked};
@@ -37,18 +40,32 @@ impl Mapped {
                 *hash = self.hash(key.as_ref());
             }
             let hashes = &hashes[..batch.len()];
-            let thread = self.descriptor(held.context());
-            self.prefetch_all(thread, hashes)?;
+            let mine = held.context();
+            self.prefetch_all(mine.thread, hashes)?;
             for (key, &hash) in batch.iter().zip(hashes) {
-                let found = self.visible(thread, held.hazard(), key.as_ref(), hash, true);
+                let found = self.find_value(mine, held.hazard(), hash, key.as_ref());
                 let found = found.map_err(|broken| self.damaged(broken))?;
-                let found = found.filter(|(_, token)| token.kind == Kind::Value);
-                self.count_read(held.context(), found.is_some());
-                f(number, found.as_ref().map(|(record, token)| EntryView::new(record, *token)));
+                count_read(mine.thread, found.is_some());
+                f(number, found);
                 number += 1;
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn find_value<'m>(
+        &'m self,
+        mine: &Mine<'m>,
+        hazard: Hazard<'m>,
+        hash: u64,
+        key: &[u8],
+    ) -> Result<Option<EntryView<'m>>, Broken> {
+        let Some(hit) = self.find(mine.local(), hazard, hash, key)? else {
+            return Ok(None);
+        };
+        let token = self.state_of(&hit, true)?.filter(|token| token.kind == Kind::Value);
+        Ok(token.map(|token| EntryView::new(&hit.record.record(&self.log), token)))
     }
 
     /// Asks for the buckets of all hashes, then for what they seem to name. While the index grows,

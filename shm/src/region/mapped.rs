@@ -16,6 +16,7 @@ use crate::layout::word::{SegmentState, SegmentWord};
 use crate::member::Members;
 use crate::os::barrier;
 use crate::os::clock::realtime_micros;
+use crate::os::fork::Stamp;
 use crate::os::mapping::{Mapping, Window};
 use crate::reclaim::Protectors;
 use crate::reclaim::pin::Pins;
@@ -41,6 +42,8 @@ pub(crate) struct Mapped {
     pub(crate) name: String,
     pub(crate) attributes: Attributes,
     pub(crate) members: Arc<Members>,
+    /// Of the members: every operation looks at it.
+    stamp: Stamp,
     /// Id of this member.
     pub(crate) me: u64,
     pub(crate) epoch: u64,
@@ -96,6 +99,7 @@ impl Mapped {
             name: name.into(),
             attributes: Attributes { max_entries, ..facts.attributes },
             me: members.id().word(),
+            stamp: members.stamp(),
             members,
             epoch: facts.epoch,
             threads: mapping
@@ -161,8 +165,15 @@ impl Mapped {
         fence(SeqCst);
     }
 
+    #[inline(always)]
     pub(crate) fn words(&self) -> &RegionWords {
         self.log.words()
+    }
+
+    /// Whether this process is a forked child of the one that opened the region. One relaxed load.
+    #[inline(always)]
+    pub(crate) fn is_forked_child(&self) -> bool {
+        self.stamp.is_stale()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -182,6 +193,7 @@ impl Mapped {
         Protectors { threads: &self.threads, members: &self.attachments, barrier }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         crate::table::hash_key(key, self.hash_seed)
     }

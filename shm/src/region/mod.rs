@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod evict;
 pub(crate) mod expiry;
 pub(crate) mod file;
+pub(crate) mod find;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod index;

@@ -1,10 +1,9 @@
 //! Reads: find an entry, protect it, lend or copy it.
 //!
-//! A read stores one hazard word, fences, and reads the slot once more; it takes no lock, makes no
-//! system call and writes no line that other threads write. It retries only when a writer replaced
-//! the very slot it was looking at in between (lock-free). A miss is linearizable: see `table`.
+//! A read stores one hazard word and reads the slot once more; it takes no lock, makes no system
+//! call and writes no line that other threads write. The search is in `find`; the one of writers,
+//! who want to know more about the chain, is here.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -15,11 +14,12 @@ use crate::layout::record::MAX_KEY;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, Location, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
+use crate::region::find::AtOnce;
 use crate::region::guard::{Guard, OwnedGuard, Protection};
 use crate::region::index::Place;
 use crate::region::mapped::Mapped;
-use crate::region::thread::Context;
-use crate::region::{Kind, Token};
+use crate::region::thread::{HeldHazard, Mine};
+use crate::region::{Kind, Region, Token};
 use crate::sync::{Acquire, AtomicU64, SeqCst};
 use crate::table::linked;
 
@@ -55,13 +55,15 @@ pub(crate) enum Search<'m> {
     },
 }
 
+/// Whether a key has a length that is allowed.
+#[inline(always)]
+fn is_key(key: &[u8]) -> bool {
+    (1..=MAX_KEY).contains(&key.len())
+}
+
 impl Mapped {
     pub(crate) fn check_key(key: &[u8]) -> Result<()> {
-        if (1..=MAX_KEY).contains(&key.len()) {
-            Ok(())
-        } else {
-            Err(Error::InvalidKey { len: key.len() })
-        }
+        if is_key(key) { Ok(()) } else { Err(Error::InvalidKey { len: key.len() }) }
     }
 
     /// Searches the chain of `hash` in the table of `place` for a writer, hidden entries included.
@@ -146,95 +148,6 @@ impl Mapped {
         }
     }
 
-    /// Searches for a visible entry, from the table of the caller's pin on. On Some the hazard
-    /// stays set, else it is clear. The same as [`Mapped::search`] without what writers need: this
-    /// is the whole of the read path.
-    ///
-    /// A chain that is being moved is read where it is: its frozen words hold until it is moved.
-    #[inline(always)]
-    pub(crate) fn lookup<'m>(
-        &'m self,
-        mut log2: u32,
-        hazard: Hazard<'m>,
-        hash: u64,
-        key: &[u8],
-    ) -> Result<Option<(SlotWord, Record<'m>)>, Broken> {
-        let tag = tag_of(hash);
-        'tables: loop {
-            let Some(table) = self.tables.view(&self.log, log2) else {
-                hazard.clear();
-                return Err(Broken::Table(log2));
-            };
-            let mut number = table.primary(hash);
-            let header = &table.buckets[number as usize].header;
-            if HeaderWord(header.load(Acquire)).is_moved() {
-                log2 += 1;
-                continue;
-            }
-            for _ in 0..=MAX_OVERFLOW {
-                let bucket = &table.buckets[number as usize];
-                let mut candidates = bucket.slots_with_tag(tag);
-                while candidates != 0 {
-                    let slot = &bucket.slots[candidates.trailing_zeros() as usize];
-                    candidates &= candidates - 1;
-                    let mut word = SlotWord(slot.load(Acquire));
-                    while word.tag() == tag {
-                        self.log.prefetch_record(word.location());
-                        if let Err(now) = self.protect(hazard, slot, word) {
-                            word = now;
-                            continue;
-                        }
-                        if word.is_frozen() && HeaderWord(header.load(SeqCst)).is_moved() {
-                            log2 += 1;
-                            continue 'tables;
-                        }
-                        // SAFETY: `protect` proved that the slot still referred to the record after
-                        // the hazard was visible, and if it is frozen, the header that it was in
-                        // force; it stays until the hazard is cleared.
-                        match unsafe { Record::try_read(&self.log, word.location()) } {
-                            Some(record)
-                                if record.head().hash == hash as u32 && record.has_key(key) =>
-                            {
-                                self.touch(slot, word);
-                                return Ok(Some((word, record)));
-                            }
-                            Some(_) => break,
-                            None => {
-                                hazard.clear();
-                                return Err(Broken::Record(word.location()));
-                            }
-                        }
-                    }
-                }
-                match linked(bucket.link.load(Acquire)) {
-                    None => {
-                        hazard.clear();
-                        return Ok(None);
-                    }
-                    Some(next) if next < table.buckets.len() as u64 => number = next as u32,
-                    Some(_) => break,
-                }
-            }
-            hazard.clear();
-            return Err(Broken::Bucket(number));
-        }
-    }
-
-    /// Protects what `seen` refers to, in the way this process announced.
-    #[inline(always)]
-    pub(crate) fn protect(
-        &self,
-        hazard: Hazard<'_>,
-        slot: &AtomicU64,
-        seen: SlotWord,
-    ) -> Result<(), SlotWord> {
-        if self.plain_hazards {
-            hazard.protect_plainly(slot, seen)
-        } else {
-            hazard.protect(slot, seen)
-        }
-    }
-
     /// Token of a record; origin 0 means this node.
     #[inline]
     pub(crate) fn token(&self, record: &Record<'_>) -> Result<Token, Broken> {
@@ -263,127 +176,163 @@ impl Mapped {
         }
     }
 
+    /// Zero-copy read: by a hazard word while the thread has one left, else by a pin.
     #[inline]
-    pub(crate) fn count_read(&self, context: &Context, hit: bool) {
-        count_read(self.descriptor(context), hit);
-    }
-
-    /// A visible entry under `hazard`, with its token as expiry leaves it. The hazard stays set on
-    /// Some. `access`: the read counts as one.
-    #[inline(always)]
-    pub(crate) fn visible<'m>(
-        &'m self,
-        thread: &'m ThreadDescriptor,
-        hazard: Hazard<'m>,
-        key: &[u8],
-        hash: u64,
-        access: bool,
-    ) -> Result<Option<(Record<'m>, Token)>, Broken> {
-        let pin = self.pin_table(thread);
-        let found = self.lookup(pin.log2, hazard, hash, key);
-        pin.release();
-        let Some((_, record)) = found? else {
-            return Ok(None);
-        };
-        match self.token(&record) {
-            Ok(token) => {
-                let seen = match access {
-                    true => self.accessed(&record, token),
-                    false => self.seen(&record, token),
-                };
-                if seen.is_none() {
-                    hazard.clear();
-                }
-                Ok(seen.map(|token| (record, token)))
+    pub(crate) fn get(self: &Arc<Self>, key: &[u8]) -> Result<Option<Guard<'_>>> {
+        match self.get_at_once(key) {
+            AtOnce::Found((record, held)) => {
+                Ok(Some(Guard::new(record, self, Protection::Hazard(held))))
             }
-            Err(error) => {
-                hazard.clear();
-                Err(error)
+            AtOnce::Absent => Ok(None),
+            AtOnce::Unusual => {
+                let found = self.get_anyhow(key)?;
+                Ok(found.map(|(record, protection)| Guard::new(record, self, protection)))
             }
         }
     }
 
-    /// Zero-copy read: by a hazard word while the thread has one left, else by a pin.
-    #[inline]
-    pub(crate) fn get(self: &Arc<Self>, key: &[u8]) -> Result<Option<Guard<'_>>> {
-        Self::check_key(key)?;
-        let context = self.context()?;
-        let Some(number) = context.hold() else {
-            return self.get_pinned(&context, key);
+    #[inline(always)]
+    fn get_at_once(&self, key: &[u8]) -> AtOnce<(Lent<'_>, HeldHazard)> {
+        if !is_key(key) {
+            return AtOnce::Unusual;
+        }
+        let Some(local) = self.local() else {
+            return AtOnce::Unusual;
         };
-        let thread = self.descriptor(&context);
-        let hash = self.hash(key);
-        let hazard = Hazard::new(&thread.hazards[number]);
-        let pin = self.pin_table(thread);
-        let found = self.lookup(pin.log2, hazard, hash, key);
-        pin.release();
-        let failed = match found {
-            Ok(Some((_, record))) => match self.has_value(&record) {
-                Ok(true) => {
-                    count_read(thread, true);
-                    let protection = Protection::hazard(context, number);
-                    return Ok(Some(Guard::new(record.lend(), self, protection)));
-                }
-                Ok(false) => None,
-                Err(broken) => Some(broken),
-            },
-            Ok(None) => None,
-            Err(broken) => Some(broken),
+        let Some(number) = local.context.hold() else {
+            return AtOnce::Unusual;
         };
-        hazard.clear();
-        context.unhold(number);
-        count_read(thread, false);
-        failed.map_or(Ok(None), |broken| Err(self.damaged(broken)))
+        let held = HeldHazard::new(local.context, number);
+        let hazard = Hazard::new(&local.thread.hazards[number]);
+        match self.find_at_once(local, hazard, key) {
+            AtOnce::Found(hit) => {
+                count_read(local.thread, true);
+                AtOnce::Found((hit.record.lend(), held))
+            }
+            AtOnce::Absent => {
+                local.context.unhold_in_operation(number);
+                count_read(local.thread, false);
+                AtOnce::Absent
+            }
+            AtOnce::Unusual => {
+                local.context.unhold_in_operation(number);
+                AtOnce::Unusual
+            }
+        }
     }
 
     #[cold]
-    fn get_pinned(
-        self: &Arc<Self>,
-        context: &Rc<Context>,
-        key: &[u8],
-    ) -> Result<Option<Guard<'_>>> {
-        let pinned = self.pin(context, key)?;
-        Ok(pinned.map(|(record, segment)| Guard::new(record, self, Protection::pin(segment))))
+    #[inline(never)]
+    fn get_anyhow<'m>(self: &'m Arc<Self>, key: &[u8]) -> Result<Option<(Lent<'m>, Protection)>> {
+        Self::check_key(key)?;
+        let mine = self.context()?;
+        let Some(number) = mine.hold() else {
+            let pinned = self.pin(&mine, key)?;
+            return Ok(pinned.map(|(record, segment)| (record, Protection::Pin(segment))));
+        };
+        let held = HeldHazard::new(&mine, number);
+        let thread = self.descriptor(&mine);
+        let hazard = Hazard::new(&thread.hazards[number]);
+        let found = self.find(mine.local(), hazard, self.hash(key), key);
+        let found = found.and_then(|hit| match hit {
+            Some(hit) if self.has_value(&hit)? => Ok(Some(hit)),
+            _ => Ok(None),
+        });
+        count_read(thread, matches!(found, Ok(Some(_))));
+        if let Ok(Some(hit)) = found {
+            return Ok(Some((hit.record.lend(), Protection::Hazard(held))));
+        }
+        held.release(self);
+        found.map(|_| None).map_err(|broken| self.damaged(broken))
     }
 
     /// Zero-copy read that may change threads.
     pub(crate) fn get_owned(self: &Arc<Self>, key: &[u8]) -> Result<Option<OwnedGuard>> {
         Self::check_key(key)?;
-        let context = self.context()?;
-        Ok(self.pin(&context, key)?.map(|(record, segment)| {
+        let mine = self.context()?;
+        Ok(self.pin(&mine, key)?.map(|(record, segment)| {
             // SAFETY: the guard owns the pin on the segment, and keeps the region mapped.
             let record = unsafe { record.detach() };
             OwnedGuard::new(record, Arc::clone(self), segment)
         }))
     }
 
-    fn pin(&self, context: &Context, key: &[u8]) -> Result<Option<(Lent<'_>, u32)>> {
-        let hazard = self.hazard(context, 0);
-        let tables = self.pin_table(self.descriptor(context));
-        let found = self.lookup(tables.log2, hazard, self.hash(key), key);
-        tables.release();
-        let Some((word, record)) = found.map_err(|broken| self.damaged(broken))? else {
-            self.count_read(context, false);
+    fn pin<'m>(&'m self, mine: &Mine<'m>, key: &[u8]) -> Result<Option<(Lent<'m>, u32)>> {
+        let thread = self.descriptor(mine);
+        let hazard = Hazard::new(&thread.hazards[0]);
+        let found = self.find(mine.local(), hazard, self.hash(key), key);
+        let Some(hit) = found.map_err(|broken| self.damaged(broken))? else {
+            count_read(thread, false);
             return Ok(None);
         };
-        let segment = word.location().segment();
-        let token = self.token(&record).map(|token| self.accessed(&record, token));
-        let has_value = |token: &Option<Token>| token.is_some_and(|t| t.kind == Kind::Value);
-        let visible = token.as_ref().is_ok_and(has_value);
-        self.count_read(context, visible);
-        let pinned = visible && self.pins.pin(self.row(), segment);
+        let segment = hit.word.location().segment();
+        let visible = self.has_value(&hit);
+        count_read(thread, matches!(visible, Ok(true)));
+        let pinned = matches!(visible, Ok(true)) && self.pins.pin(self.row(), segment);
         hazard.clear();
-        match (token.map_err(|broken| self.damaged(broken))?, pinned) {
-            (_, true) => Ok(Some((record.lend(), segment))),
-            (_, false) if visible => Err(Error::TooManyPins {
+        match (visible.map_err(|broken| self.damaged(broken))?, pinned) {
+            (true, true) => Ok(Some((hit.record.lend(), segment))),
+            (true, false) => Err(Error::TooManyPins {
                 region: self.name.clone(),
                 max: crate::layout::thread::PINS,
             }),
-            _ => Ok(None),
+            (false, _) => Ok(None),
         }
     }
 
-    /// Looks at an entry in place and lets `f` see key, value and token. `access`: counts as one.
+    /// Lets `f` see the value of an entry in place. `f` is no code of the application.
+    #[inline(always)]
+    pub(crate) fn read<T>(
+        self: &Arc<Self>,
+        key: &[u8],
+        mut f: impl FnMut(&[u8]) -> T,
+    ) -> Result<Option<T>> {
+        match self.read_at_once(key, &mut f) {
+            AtOnce::Found(found) => Ok(Some(found)),
+            AtOnce::Absent => Ok(None),
+            AtOnce::Unusual => self.read_anyhow(key, f),
+        }
+    }
+
+    #[inline(always)]
+    fn read_at_once<T>(&self, key: &[u8], f: impl FnOnce(&[u8]) -> T) -> AtOnce<T> {
+        if !is_key(key) {
+            return AtOnce::Unusual;
+        }
+        let Some(local) = self.local() else {
+            return AtOnce::Unusual;
+        };
+        let hazard = Hazard::new(&local.thread.hazards[0]);
+        match self.find_at_once(local, hazard, key) {
+            AtOnce::Found(hit) => {
+                let found = f(hit.record.value());
+                hazard.clear();
+                count_read(local.thread, true);
+                AtOnce::Found(found)
+            }
+            AtOnce::Absent => {
+                count_read(local.thread, false);
+                AtOnce::Absent
+            }
+            AtOnce::Unusual => AtOnce::Unusual,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_anyhow<T>(
+        self: &Arc<Self>,
+        key: &[u8],
+        mut f: impl FnMut(&[u8]) -> T,
+    ) -> Result<Option<T>> {
+        let found = self.inspect(key, true, |record, token| {
+            (token.kind == Kind::Value).then(|| f(record.value()))
+        })?;
+        Ok(found.flatten())
+    }
+
+    /// Looks at an entry in place and lets `f` see record and token. `access`: counts as one. `f`
+    /// is no code of the application.
     pub(crate) fn inspect<T>(
         self: &Arc<Self>,
         key: &[u8],
@@ -391,22 +340,56 @@ impl Mapped {
         f: impl FnOnce(&Record<'_>, Token) -> T,
     ) -> Result<Option<T>> {
         Self::check_key(key)?;
-        let context = self.context()?;
-        let thread = self.descriptor(&context);
-        let hazard = Hazard::new(&thread.hazards[0]);
-        let found = self.visible(thread, hazard, key, self.hash(key), access);
-        let found = found.map_err(|broken| self.damaged(broken))?;
-        let hit = matches!(found, Some((_, token)) if token.kind == Kind::Value);
-        let result = found.map(|(record, token)| f(&record, token));
+        let mine = self.context()?;
+        let hazard = Hazard::new(&mine.thread.hazards[0]);
+        let found = self.find(mine.local(), hazard, self.hash(key), key);
+        let Some(hit) = found.map_err(|broken| self.damaged(broken))? else {
+            count_read(mine.thread, false);
+            return Ok(None);
+        };
+        let state = self.state_of(&hit, access);
+        let value = matches!(state, Ok(Some(Token { kind: Kind::Value, .. })));
+        let result = state.map(|state| state.map(|token| f(&hit.record.record(&self.log), token)));
         hazard.clear();
-        count_read(thread, hit);
-        Ok(result)
+        count_read(mine.thread, value);
+        result.map_err(|broken| self.damaged(broken))
     }
 }
 
+impl Region {
+    /// Copies the value, or as much of it as fits, to the start of `value`, and returns its length;
+    /// `None` if the key is absent or its value is invalid. The fastest way to a copy.
+    ///
+    /// ```
+    /// # let home = tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm")?;
+    /// # let node = vug::Node::open(home.path())?;
+    /// let region = node.region("quotes").max_bytes(16 << 20).create()?;
+    /// region.put(b"key", b"value")?;
+    /// let mut buffer = [0; 16];
+    /// assert_eq!(region.read(b"key", &mut buffer)?, Some(5));
+    /// assert_eq!(&buffer[..5], b"value");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    #[inline]
+    pub fn read(&self, key: &[u8], value: &mut [u8]) -> Result<Option<usize>> {
+        self.mapped.read(key, |found| copy_out(found, value))
+    }
+}
+
+/// Copies as much as fits; the length of the whole.
+#[inline(always)]
+pub(crate) fn copy_out(found: &[u8], value: &mut [u8]) -> usize {
+    let fits = found.len().min(value.len());
+    value[..fits].copy_from_slice(&found[..fits]);
+    found.len()
+}
+
 /// Statistics of the calling thread.
-#[inline]
-fn count_read(thread: &ThreadDescriptor, hit: bool) {
+#[inline(always)]
+pub(crate) fn count_read(thread: &ThreadDescriptor, hit: bool) {
     thread.count(Counter::Gets, 1);
     if hit {
         thread.count(Counter::Hits, 1);

@@ -51,6 +51,8 @@ use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};
 use crate::layout::word::{LINK_FROZEN, SlotRef};
 use crate::sync::prefetch::prefetch;
 
+pub(crate) use tables::KnownTable;
+
 /// Hash of a key: the index uses the low bits, the tag the high ones.
 #[inline]
 pub(crate) fn hash_key(key: &[u8], seed: u64) -> u64 {

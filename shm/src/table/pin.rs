@@ -45,6 +45,28 @@ pub(crate) fn pin<'t>(word: &'t AtomicU64, table: &AtomicU64) -> TablePin<'t> {
     }
 }
 
+/// Pins the table `known` if it is still the current one and no other operation of the thread runs.
+/// Else nothing is pinned. [`unpin`] ends it.
+#[inline(always)]
+pub(crate) fn pin_known(word: &AtomicU64, table: &AtomicU64, known: u64) -> bool {
+    if word.load(Relaxed) != 0 {
+        return false;
+    }
+    word.store(known.wrapping_add(1), Relaxed);
+    barrier();
+    let current = table.load(Acquire) == known;
+    if !current {
+        unpin(word);
+    }
+    current
+}
+
+/// Ends what [`pin_known`] began.
+#[inline(always)]
+pub(crate) fn unpin(word: &AtomicU64) {
+    word.store(0, Release);
+}
+
 impl TablePin<'_> {
     /// The operation looks at no table any more.
     #[inline(always)]

@@ -5,6 +5,8 @@
 //! must not be touched. A table that has gone leaves its window behind, which nobody uses any more;
 //! its number never comes back.
 
+use std::cell::Cell;
+use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
 use crate::heap::Log;
@@ -54,6 +56,55 @@ impl Tables {
         // Another thread may have been faster, with the same window.
         let _ = cell.set(window);
         cell.get()
+    }
+}
+
+/// The table that a thread saw last, so that it finds it again without the directory.
+#[derive(Debug)]
+pub(crate) struct KnownTable {
+    log2: Cell<u64>,
+    /// Of the bits of a hash that number its primary bucket.
+    mask: Cell<u64>,
+    buckets: Cell<NonNull<[Bucket]>>,
+}
+
+impl Default for KnownTable {
+    fn default() -> Self {
+        let none: &[Bucket] = &[];
+        let (log2, mask) = (Cell::new(u64::MAX), Cell::new(0));
+        Self { log2, mask, buckets: Cell::new(NonNull::from(none)) }
+    }
+}
+
+impl KnownTable {
+    /// Its name; one that no table has if none is known.
+    #[inline(always)]
+    pub(crate) fn log2(&self) -> u64 {
+        self.log2.get()
+    }
+
+    /// Remembers a table.
+    pub(crate) fn set(&self, table: View<'_>) {
+        self.log2.set(u64::from(table.log2));
+        self.mask.set(table.primaries() as u64 - 1);
+        self.buckets.set(NonNull::from(table.buckets));
+    }
+
+    /// Primary bucket of a hash.
+    #[inline(always)]
+    pub(crate) fn primary(&self, hash: u64) -> u32 {
+        (hash & self.mask.get()) as u32
+    }
+
+    /// The table.
+    ///
+    /// # Safety
+    /// The region of the table that was set is mapped for `'t`.
+    #[inline(always)]
+    pub(crate) unsafe fn view<'t>(&self) -> View<'t> {
+        // SAFETY: it was a slice of shared words of that mapping.
+        let buckets = unsafe { self.buckets.get().as_ref() };
+        View { log2: self.log2.get() as u32, buckets }
     }
 }
 
