@@ -224,18 +224,15 @@ fn a_description_that_does_not_fit_is_refused() {
     #[derive(Debug)]
     struct Long;
     let (_dir, node) = home();
-    impl Schema for Long {
-        const ALIGNMENT: usize = 1;
-        fn shape() -> vug::typed::Shape {
-            let name: &'static str = "x".repeat(4000).leak();
-            vug::typed::Shape::plain(name)
-        }
-    }
     impl vug::typed::Key for Long {
         type Bytes<'a> = [u8; 1];
         type View<'a> = ();
         type Owned = ();
         const LEN: Option<usize> = Some(1);
+        fn key_shape() -> vug::typed::Shape {
+            let name: &'static str = "x".repeat(4000).leak();
+            vug::typed::Shape::plain(name)
+        }
         fn to_bytes(&self) -> [u8; 1] {
             [0]
         }

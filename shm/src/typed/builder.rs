@@ -72,7 +72,7 @@ impl<'n, K: ?Sized + Key, V: ?Sized + Value> Builder<'n, K, V> {
         self,
         make: impl FnOnce(RegionBuilder<'n>) -> Result<region::Region>,
     ) -> Result<Region<K, V>> {
-        let (key, value) = (K::shape(), V::shape());
+        let (key, value) = (K::key_shape(), V::shape());
         let asked = self.inner.given_alignment();
         if let Some(alignment) = asked {
             check_alignment(self.inner.name(), alignment, &value, V::ALIGNMENT)?;
@@ -93,7 +93,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
     /// `SchemaMismatch` if it says that it holds other types, `InvalidAttributes` if its alignment
     /// is too small for `V`.
     pub fn from_untyped(region: region::Region) -> Result<Self> {
-        check(&region, &K::shape(), &V::shape(), true)?;
+        check(&region, &K::key_shape(), &V::shape(), true)?;
         let has = region.attributes().alignment;
         check_alignment(region.name(), has, &V::shape(), V::ALIGNMENT)?;
         Ok(Self::new(region))

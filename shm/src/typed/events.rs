@@ -87,10 +87,12 @@ impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
             events::Notice::Lapped { from, to } => return Ok(Notice::Lapped { from, to }),
         };
         let key = K::of_bytes(&event.key);
-        let key = key.ok_or_else(|| not_of_type::<K>(&self.region, "key", &event.key))?.into();
+        let key = key
+            .ok_or_else(|| not_of_type(&self.region, &K::key_shape(), "key", &event.key))?
+            .into();
         let read = |bytes: &Vec<u8>| {
             let copy = V::read_from_bytes(bytes);
-            copy.map_err(|_| not_of_type::<V>(&self.region, "value", bytes))
+            copy.map_err(|_| not_of_type(&self.region, &V::shape(), "value", bytes))
         };
         let value = event.value.as_ref().map(read).transpose()?;
         Ok(Notice::Event(Event { key, value, untyped: event }))

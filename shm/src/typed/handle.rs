@@ -30,7 +30,9 @@ impl<V: ?Sized + Value> Handle<V> {
         let Some(guard) = self.inner.get()? else {
             return Ok(None);
         };
-        Guard::new(guard).map(Some).map_err(|bytes| not_of_type::<V>(&self.region, "value", &bytes))
+        Guard::new(guard)
+            .map(Some)
+            .map_err(|bytes| not_of_type(&self.region, &V::shape(), "value", &bytes))
     }
 
     /// A copy of the value: the fastest read there is.

@@ -20,7 +20,14 @@ use crate::typed::shape::Shape;
 ///
 /// So keys of numbers, and tuples of them, sort as their bytes do, which is the order of an export.
 /// An empty `str` or `[u8]` is no key: operations refuse it with `InvalidKey`.
-pub trait Key: Schema {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key of a typed region",
+    label = "no rule how this becomes the bytes of a key",
+    note = "keys are `str`, `[u8]`, integers, arrays of bytes, structs of `vug::record!`, and \
+            tuples of these",
+    note = "for another type implement `vug::typed::Key`"
+)]
+pub trait Key {
     /// What [`Key::to_bytes`] gives.
     type Bytes<'a>: AsRef<[u8]>
     where
@@ -31,6 +38,9 @@ pub trait Key: Schema {
     type Owned;
     /// How many bytes every key has, if all have as many.
     const LEN: Option<usize>;
+
+    /// What the key looks like. Programs must agree on it to use the same typed region.
+    fn key_shape() -> Shape;
 
     /// The bytes that stand for the key in the region.
     fn to_bytes(&self) -> Self::Bytes<'_>;
@@ -46,6 +56,10 @@ macro_rules! numbers {
             type View<'a> = $type;
             type Owned = $type;
             const LEN: Option<usize> = Some(size_of::<$type>());
+
+            fn key_shape() -> Shape {
+                <$type>::shape()
+            }
 
             fn to_bytes(&self) -> Self::Bytes<'_> {
                 (*self ^ $flip).to_be_bytes()
@@ -71,6 +85,10 @@ macro_rules! in_memory {
             type Owned = $type;
             const LEN: Option<usize> = Some(size_of::<$type>());
 
+            fn key_shape() -> Shape {
+                <$type>::shape()
+            }
+
             fn to_bytes(&self) -> &[u8] {
                 self.as_bytes()
             }
@@ -95,12 +113,16 @@ in_memory! {
 }
 
 macro_rules! of_any_length {
-    ($($type:ty, $view:ty, $owned:ty, $of:expr;)*) => {$(
+    ($($type:ty, $view:ty, $owned:ty, $shape:expr, $of:expr;)*) => {$(
         impl Key for $type {
             type Bytes<'a> = &'a [u8];
             type View<'a> = &'a $view;
             type Owned = $owned;
             const LEN: Option<usize> = None;
+
+            fn key_shape() -> Shape {
+                $shape
+            }
 
             fn to_bytes(&self) -> &[u8] {
                 self.as_ref()
@@ -114,26 +136,11 @@ macro_rules! of_any_length {
 }
 
 of_any_length! {
-    str, str, String, |bytes| std::str::from_utf8(bytes).ok();
-    String, str, String, |bytes| std::str::from_utf8(bytes).ok();
-    [u8], [u8], Vec<u8>, Some;
-    Vec<u8>, [u8], Vec<u8>, Some;
+    str, str, String, Shape::plain("str"), |bytes| std::str::from_utf8(bytes).ok();
+    String, str, String, Shape::plain("str"), |bytes| std::str::from_utf8(bytes).ok();
+    [u8], [u8], Vec<u8>, <[u8]>::shape(), Some;
+    Vec<u8>, [u8], Vec<u8>, <[u8]>::shape(), Some;
 }
-
-/// Keys that are never values, so that they need no alignment.
-macro_rules! only_keys {
-    ($($type:ty = $shape:expr,)*) => {$(
-        impl Schema for $type {
-            const ALIGNMENT: usize = 1;
-
-            fn shape() -> Shape {
-                $shape
-            }
-        }
-    )*};
-}
-
-only_keys! { str = Shape::plain("str"), String = str::shape(), Vec<u8> = <[u8]>::shape(), }
 
 /// The bytes of a tuple. Short ones, which most are, need no memory of their own.
 #[derive(Debug, Clone)]
@@ -182,14 +189,6 @@ const fn fixed(len: Option<usize>) -> usize {
 
 macro_rules! tuples {
     ($($($part:ident $number:tt),* and $last:ident $end:tt;)*) => {$(
-        impl<$($part: Key,)* $last: Key> Schema for ($($part,)* $last) {
-            const ALIGNMENT: usize = 1;
-
-            fn shape() -> Shape {
-                Shape::Tuple(vec![$($part::shape(),)* $last::shape()])
-            }
-        }
-
         impl<$($part: Key,)* $last: Key> Key for ($($part,)* $last) {
             type Bytes<'a> = TupleBytes where Self: 'a;
             type View<'a> = ($($part::Owned,)* $last::Owned);
@@ -198,6 +197,10 @@ macro_rules! tuples {
                 Some(last) => Some(last $(+ fixed($part::LEN))*),
                 None => None,
             };
+
+            fn key_shape() -> Shape {
+                Shape::Tuple(vec![$($part::key_shape(),)* $last::key_shape()])
+            }
 
             fn to_bytes(&self) -> TupleBytes {
                 let mut bytes = TupleBytes::new();
@@ -261,6 +264,6 @@ mod tests {
     fn texts_are_utf8() {
         assert_eq!(str::of_bytes(b"\xff"), None);
         assert_eq!(String::of_bytes(b"VUG"), Some("VUG"));
-        assert_eq!(<[u8]>::shape(), Vec::<u8>::shape());
+        assert_eq!(<[u8]>::key_shape(), Vec::<u8>::key_shape());
     }
 }

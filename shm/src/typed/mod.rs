@@ -56,6 +56,8 @@
 //! [`Region::schema`]: crate::Region::schema
 
 mod builder;
+#[cfg(feature = "serde")]
+mod coded;
 mod compare;
 mod events;
 mod guard;
@@ -70,6 +72,8 @@ mod write;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use builder::Builder;
+#[cfg(feature = "serde")]
+pub use coded::{Codec, Coded, CodedBuilder, Json, Postcard};
 pub use events::{Event, Notice, Subscription};
 pub use guard::{Guard, OwnedGuard};
 pub use handle::Handle;
@@ -83,6 +87,15 @@ pub use write::{Counter, PutIfAbsent};
 use crate::error::Error;
 
 /// A type whose values are read in place in shared memory; see the [module](self).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be shared with other processes as it lies in memory",
+    label = "no type for shared memory",
+    note = "it must hold no pointer (`Box`, `String`, `Vec`, `&`), have a meaning for all bits (no \
+            `bool`, `char`, `enum`), and no padding",
+    note = "define structs by `vug::record! {{ struct Name {{ field: type }} }}`; use `u8` in \
+            place of `bool`, `[u8; N]` for short texts, and spare fields in place of padding",
+    note = "other types can be copied through a codec: `vug::typed::Coded`, feature `serde`"
+)]
 pub trait Value: Schema + FromBytes + IntoBytes + KnownLayout + Immutable {}
 
 impl<T: ?Sized + Schema + FromBytes + IntoBytes + KnownLayout + Immutable> Value for T {}
@@ -97,7 +110,7 @@ fn view<V: ?Sized + Value>(bytes: &[u8]) -> Option<&V> {
 }
 
 #[cold]
-fn not_of_type<T: ?Sized + Schema>(region: &str, part: &'static str, bytes: &[u8]) -> Error {
-    let (region, expected) = (region.into(), T::shape().to_string());
+fn not_of_type(region: &str, expected: &Shape, part: &'static str, bytes: &[u8]) -> Error {
+    let (region, expected) = (region.into(), expected.to_string());
     Error::NotOfType { region, part, expected, len: bytes.len() }
 }

@@ -204,7 +204,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
         let mut failed = None;
         self.inner.scan(|entry| {
             let Some(key) = K::of_bytes(entry.key) else {
-                failed = Some(not_of_type::<K>(self.name(), "key", entry.key));
+                failed = Some(not_of_type(self.name(), &K::key_shape(), "key", entry.key));
                 return ControlFlow::Break(());
             };
             let Some(value) = view(entry.value) else {
@@ -250,7 +250,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
 
     #[cold]
     fn no_value(&self, bytes: &[u8]) -> crate::error::Error {
-        not_of_type::<V>(self.name(), "value", bytes)
+        not_of_type(self.name(), &V::shape(), "value", bytes)
     }
 }
 

@@ -34,7 +34,7 @@ use crate::typed::shape::Shape;
     note = "other types can be copied through a codec: `vug::typed::Coded`, feature `serde`"
 )]
 pub trait Schema {
-    /// Alignment of a value in memory; 1 for what is only a key.
+    /// Alignment of a value in memory.
     const ALIGNMENT: usize;
 
     /// What the type looks like. Programs must agree on it to use the same typed region.
@@ -190,6 +190,10 @@ macro_rules! record {
             type Owned = Self;
             const LEN: ::core::option::Option<usize> =
                 ::core::option::Option::Some(::core::mem::size_of::<Self>());
+
+            fn key_shape() -> $crate::typed::Shape {
+                <Self as $crate::typed::Schema>::shape()
+            }
 
             fn to_bytes(&self) -> &[u8] {
                 $crate::zerocopy::IntoBytes::as_bytes(self)

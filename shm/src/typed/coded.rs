@@ -1,0 +1,351 @@
+//! Regions of values that go through a codec: any type of serde's, copied at each read and write.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::layout::record::MIN_ALIGNMENT;
+use crate::node::RegionBuilder;
+use crate::region;
+use crate::region::{Kind, Outcome, Swap, Token, WriteOptions};
+use crate::typed::compare::{check, schema};
+use crate::typed::{Entry, Key, Shape, Types, not_of_type};
+
+/// How values become bytes, and back.
+pub trait Codec {
+    /// What the region remembers: one word.
+    const NAME: &'static str;
+
+    /// Appends the bytes of a value.
+    ///
+    /// # Errors
+    /// What the codec says.
+    fn encode<T: ?Sized + Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), String>;
+
+    /// The value that the bytes stand for.
+    ///
+    /// # Errors
+    /// What the codec says.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String>;
+}
+
+/// Compact bytes without names: fields are told apart by their order, so a type that got a field
+/// needs a new name and a region of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Postcard;
+
+/// Text with names: larger and slower, but readable for every language and on the command line, and
+/// types may get fields with defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct Json;
+
+impl Codec for Postcard {
+    const NAME: &'static str = "postcard";
+
+    fn encode<T: ?Sized + Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), String> {
+        *bytes = postcard::to_extend(value, std::mem::take(bytes)).map_err(|e| e.to_string())?;
+        Ok(())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Codec for Json {
+    const NAME: &'static str = "json";
+
+    fn encode<T: ?Sized + Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), String> {
+        serde_json::to_writer(bytes, value).map_err(|error| error.to_string())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// A map of keys `K` to values `V` that a codec turns into bytes. Cheap to clone.
+///
+/// For types that cannot be read in place, because they have strings, vectors or options in them.
+/// Every read decodes a copy and every write encodes one; otherwise the operations are those of the
+/// untyped [`Region`](crate::Region), with its guarantees and errors, and with `Codec` if the bytes
+/// are no value.
+///
+/// ```
+/// # fn main() -> vug::Result<()> {
+/// # let home = std::path::PathBuf::from(format!("/dev/shm/vug-doc-coded-{}", std::process::id()));
+/// use vug::typed::{Coded, Json};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Person { name: String, languages: Vec<String> }
+///
+/// let node = vug::Node::open(&home)?;
+/// let people: Coded<u64, Person, Json> =
+///     node.region("people").max_bytes(16 << 20).coded("person-1").open_or_create()?;
+/// people.put(&7, &Person { name: "Ada".into(), languages: vec!["en".into()] })?;
+/// assert_eq!(people.get(&7)?.map(|person| person.name).as_deref(), Some("Ada"));
+/// # std::fs::remove_dir_all(&home).ok();
+/// # Ok(()) }
+/// ```
+pub struct Coded<K: ?Sized, V, C = Postcard> {
+    inner: region::Region,
+    types: Types<K, (V, C)>,
+}
+
+impl<K: ?Sized, V, C> Clone for Coded<K, V, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), types: Types::default() }
+    }
+}
+
+impl<K: ?Sized, V, C> fmt::Debug for Coded<K, V, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// Creates or opens a region of coded values: [`RegionBuilder::coded`].
+#[must_use = "call create, open or open_or_create"]
+pub struct CodedBuilder<'n, K: ?Sized, V, C = Postcard> {
+    inner: RegionBuilder<'n>,
+    name: &'n str,
+    types: Types<K, (V, C)>,
+}
+
+impl<K: ?Sized, V, C> fmt::Debug for CodedBuilder<'_, K, V, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<'n> RegionBuilder<'n> {
+    /// A region of keys `K` and values `V` that go through the codec `C`, with the attributes given
+    /// so far.
+    ///
+    /// The region remembers the codec and `name`, which stands for the type: one word, and a new
+    /// one when old bytes do not fit the type any more, such as `quote-2`.
+    pub fn coded<K, V, C>(self, name: &'n str) -> CodedBuilder<'n, K, V, C>
+    where
+        K: ?Sized + Key,
+        V: Serialize + DeserializeOwned,
+        C: Codec,
+    {
+        CodedBuilder { inner: self, name, types: Types::default() }
+    }
+}
+
+impl<'n, K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> CodedBuilder<'n, K, V, C> {
+    /// Creates the region.
+    ///
+    /// # Errors
+    /// As [`RegionBuilder::create`]; `InvalidAttributes` if the name of the type is not one word.
+    pub fn create(self) -> Result<Coded<K, V, C>> {
+        self.with(RegionBuilder::create)
+    }
+
+    /// Opens the region.
+    ///
+    /// # Errors
+    /// As [`RegionBuilder::open`]; `SchemaMismatch` if it holds other types or was made without.
+    pub fn open(self) -> Result<Coded<K, V, C>> {
+        self.with(RegionBuilder::open)
+    }
+
+    /// Opens the region, creating it if it is missing. Safe among any number of callers.
+    ///
+    /// # Errors
+    /// As [`CodedBuilder::open`] and [`CodedBuilder::create`].
+    pub fn open_or_create(self) -> Result<Coded<K, V, C>> {
+        self.with(RegionBuilder::open_or_create)
+    }
+
+    fn with(
+        self,
+        make: impl FnOnce(RegionBuilder<'n>) -> Result<region::Region>,
+    ) -> Result<Coded<K, V, C>> {
+        let of_word = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(of_word) {
+            return Err(Error::InvalidAttributes {
+                region: self.inner.name().into(),
+                reason: format!("{:?} is no name for a type", self.name),
+                remedy: "use letters, digits and _ . - for the name of a coded type".into(),
+            });
+        }
+        let key = K::key_shape();
+        let value = Shape::Plain(format!("{}:{}", C::NAME, self.name).into());
+        let alignment = self.inner.given_alignment().unwrap_or(MIN_ALIGNMENT as u64);
+        let region = make(self.inner.of_types(alignment, schema(&key, &value)))?;
+        check(&region, &key, &value, false)?;
+        Ok(Coded { inner: region, types: Types::default() })
+    }
+}
+
+impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> {
+    /// The same region as bytes.
+    pub fn untyped(&self) -> &region::Region {
+        &self.inner
+    }
+
+    /// Name of the region.
+    pub fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// The value that these bytes stand for; for subscriptions and scans of the untyped region.
+    ///
+    /// # Errors
+    /// `Codec`.
+    pub fn decode(&self, bytes: &[u8]) -> Result<V> {
+        C::decode(bytes).map_err(|what| self.codec_error(&what))
+    }
+
+    fn encode(&self, value: &V) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        C::encode(value, &mut bytes).map_err(|what| self.codec_error(&what))?;
+        Ok(bytes)
+    }
+
+    #[cold]
+    fn codec_error(&self, what: &str) -> Error {
+        Error::Codec { region: self.name().into(), what: format!("{}: {what}", C::NAME) }
+    }
+
+    /// A copy of a value. `None` if the key is absent or its value is invalid.
+    ///
+    /// # Errors
+    /// As [`get_into`](crate::Region::get_into) of the untyped region; `Codec`.
+    pub fn get(&self, key: &K) -> Result<Option<V>> {
+        Ok(self.get_versioned(key)?.and_then(|(value, _)| value))
+    }
+
+    /// State of an entry and a copy of its value, which is `None` if it is invalid. `None` if the
+    /// key is absent.
+    ///
+    /// # Errors
+    /// As [`Coded::get`].
+    pub fn get_versioned(&self, key: &K) -> Result<Option<(Option<V>, Token)>> {
+        // Copied first: a decoder is the application's, and may use the region.
+        let mut bytes = Vec::new();
+        let key = key.to_bytes();
+        let found = self.inner.mapped.inspect(key.as_ref(), true, |record, token| {
+            if token.kind == Kind::Value {
+                bytes.extend_from_slice(record.value());
+            }
+            token
+        })?;
+        let Some(token) = found else {
+            return Ok(None);
+        };
+        let value = (token.kind == Kind::Value).then(|| self.decode(&bytes)).transpose()?;
+        Ok(Some((value, token)))
+    }
+
+    /// Copies of the values of many keys, in their order.
+    ///
+    /// # Errors
+    /// As [`get_many`](crate::Region::get_many) of the untyped region; `Codec`.
+    pub fn get_all<Q: Borrow<K>>(&self, keys: &[Q]) -> Result<Vec<Option<V>>> {
+        let keys: Vec<K::Bytes<'_>> = keys.iter().map(|key| key.borrow().to_bytes()).collect();
+        let found = self.inner.get_all(&keys)?;
+        let decode = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|b| self.decode(b)).transpose();
+        found.iter().map(decode).collect()
+    }
+
+    /// Creates or replaces an entry.
+    ///
+    /// # Errors
+    /// As [`put`](crate::Region::put) of the untyped region; `Codec`.
+    pub fn put(&self, key: &K, value: &V) -> Result<Outcome> {
+        self.inner.put(key.to_bytes().as_ref(), &self.encode(value)?)
+    }
+
+    /// [`Coded::put`] with options.
+    ///
+    /// # Errors
+    /// As [`put_with`](crate::Region::put_with) of the untyped region; `Codec`.
+    pub fn put_with(&self, key: &K, value: &V, options: &WriteOptions) -> Result<Outcome> {
+        self.inner.put_with(key.to_bytes().as_ref(), &self.encode(value)?, options)
+    }
+
+    /// Creates an entry.
+    ///
+    /// # Errors
+    /// `EntryExists` if the key is present, else as [`Coded::put`].
+    pub fn create(&self, key: &K, value: &V) -> Result<Outcome> {
+        self.inner.create(key.to_bytes().as_ref(), &self.encode(value)?)
+    }
+
+    /// Replaces the value of an entry that is present; `None` if it is not.
+    ///
+    /// # Errors
+    /// As [`Coded::put`].
+    pub fn replace(&self, key: &K, value: &V) -> Result<Option<Outcome>> {
+        self.inner.replace(key.to_bytes().as_ref(), &self.encode(value)?)
+    }
+
+    /// Replaces the value of an entry that still has the token `expected`.
+    ///
+    /// # Errors
+    /// As [`Coded::put`].
+    pub fn compare_and_swap(&self, key: &K, expected: Token, value: &V) -> Result<Swap> {
+        self.inner.compare_and_swap(key.to_bytes().as_ref(), expected, &self.encode(value)?)
+    }
+
+    /// Reads, computes and writes as one operation: `f` gets the value (`None`: the key is absent
+    /// or its value invalid) and returns the new one, or `None` to leave the entry alone. It is
+    /// called again whenever another write came in between.
+    ///
+    /// # Errors
+    /// As [`Coded::get`] and [`Coded::put`].
+    pub fn update(
+        &self,
+        key: &K,
+        mut f: impl FnMut(Option<V>) -> Option<V>,
+    ) -> Result<Option<Outcome>> {
+        let mut failed = None;
+        let done = self.inner.update(key.to_bytes().as_ref(), |bytes| {
+            let value = bytes.map(|bytes| self.decode(bytes)).transpose();
+            let new = value.and_then(|value| f(value).map(|new| self.encode(&new)).transpose());
+            new.unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        })?;
+        failed.map_or(Ok(done), Err)
+    }
+
+    /// Destroys an entry if it is present.
+    ///
+    /// # Errors
+    /// As [`remove`](crate::Region::remove) of the untyped region.
+    pub fn remove(&self, key: &K) -> Result<Option<Outcome>> {
+        self.inner.remove(key.to_bytes().as_ref())
+    }
+
+    /// State of an entry, valid or not. `None` if the key is absent.
+    ///
+    /// # Errors
+    /// As [`token`](crate::Region::token) of the untyped region.
+    pub fn token(&self, key: &K) -> Result<Option<Token>> {
+        self.inner.token(key.to_bytes().as_ref())
+    }
+
+    /// Copies of all entries that have a value, in no order; an error for one that cannot be
+    /// decoded, after which the iteration goes on.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Entry<K::Owned, V>>> {
+        self.inner.iter().map(|entry| {
+            let region::iter::Entry { key, value, token } = entry?;
+            let read = K::of_bytes(&key).map(Into::into);
+            let read =
+                read.ok_or_else(|| not_of_type(self.name(), &K::key_shape(), "key", &key))?;
+            Ok(Entry { key: read, value: self.decode(&value)?, token })
+        })
+    }
+}

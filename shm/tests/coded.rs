@@ -1,0 +1,90 @@
+//! Values that go through a codec.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use vug::typed::{Codec, Coded, Json, Postcard};
+use vug::{Error, Node, Swap};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Person {
+    name: String,
+    tags: BTreeMap<String, Option<f64>>,
+}
+
+fn home() -> (TempDir, Node) {
+    let dir = tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("tempdir");
+    let node = Node::open(dir.path()).expect("open");
+    (dir, node)
+}
+
+fn person(name: &str) -> Person {
+    let tags = [("size".into(), Some(1.5)), ("age".into(), None)];
+    Person { name: name.into(), tags: tags.into() }
+}
+
+fn every_operation_with<C: Codec>() {
+    let (_dir, node) = home();
+    let people: Coded<str, Person, C> =
+        node.region("people").max_bytes(1 << 20).coded("person-1").create().expect("create");
+    assert_eq!(people.get("ada").expect("get"), None);
+    let created = people.create("ada", &person("Ada")).expect("create");
+    assert_eq!(people.get("ada").expect("get"), Some(person("Ada")));
+    assert!(matches!(people.create("ada", &person("B")), Err(Error::EntryExists { .. })));
+    let swapped = people.compare_and_swap("ada", created.token, &person("Eve"));
+    assert!(matches!(swapped, Ok(Swap::Swapped(_))));
+    let renamed = people.update("ada", |old| Some(Person { name: "Zoe".into(), ..old? }));
+    assert!(renamed.expect("update").is_some());
+    assert!(people.update("none", |old| old).expect("update").is_none());
+    people.put("ben", &person("Ben")).expect("put");
+    let found = people.get_all(&["ben", "none", "ada"]).expect("get");
+    assert_eq!(found, [Some(person("Ben")), None, Some(person("Zoe"))]);
+    let names: Vec<_> = people.iter().map(|entry| entry.expect("entry").value.name).collect();
+    assert_eq!(names.len(), 2);
+    assert!(people.remove("ben").expect("remove").is_some());
+    assert!(people.replace("ben", &person("Ben")).expect("replace").is_none());
+
+    people.untyped().put(b"odd", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff").expect("put");
+    let error = people.get("odd").expect_err("no person");
+    assert_eq!(error.code(), 408);
+    assert!(error.to_string().contains(C::NAME), "{error}");
+    let mut called = false;
+    let update = people.update("odd", |old| {
+        called = true;
+        old
+    });
+    assert!(matches!(update, Err(Error::Codec { .. })) && !called);
+    assert_eq!(people.iter().filter(Result::is_ok).count(), 1);
+}
+
+#[test]
+fn postcard_has_every_operation() {
+    every_operation_with::<Postcard>();
+}
+
+#[test]
+fn json_has_every_operation() {
+    every_operation_with::<Json>();
+}
+
+#[test]
+fn codec_and_name_of_the_type_are_compared() {
+    let (_dir, node) = home();
+    let builder = || node.region("people").max_bytes(1 << 20);
+    let people = builder().coded::<str, Person, Json>("person-1").open_or_create();
+    people.expect("create").put("ada", &person("Ada")).expect("put");
+    let bytes = builder().open().expect("open").get(b"ada").expect("get").map(|g| g.to_vec());
+    let text = br#"{"name":"Ada","tags":{"age":null,"size":1.5}}"#;
+    assert_eq!(bytes.as_deref(), Some(text.as_slice()));
+    let error = builder().coded::<str, Person, Postcard>("person-1").open().expect_err("json");
+    assert_eq!(
+        error.to_string(),
+        "region people: these two types differ: str -> postcard:person-1, found \
+         str -> json:person-1: value is json:person-1, asked for postcard:person-1"
+    );
+    assert!(builder().coded::<str, Person, Json>("person-2").open().is_err());
+    assert!(builder().coded::<u64, Person, Json>("person-1").open().is_err());
+    let error = builder().coded::<str, Person, Json>("a person").open().expect_err("two words");
+    assert_eq!(error.code(), 204);
+}
