@@ -344,7 +344,7 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
             let region::iter::Entry { key, value, token } = entry?;
             let read = K::of_bytes(&key).map(Into::into);
             let read =
-                read.ok_or_else(|| not_of_type(self.name(), &K::key_shape(), "key", &key))?;
+                read.ok_or_else(|| not_of_type(self.name(), &K::key_shape(), "key", key.len()))?;
             Ok(Entry { key: read, value: self.decode(&value)?, token })
         })
     }

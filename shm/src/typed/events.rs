@@ -88,11 +88,11 @@ impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
         };
         let key = K::of_bytes(&event.key);
         let key = key
-            .ok_or_else(|| not_of_type(&self.region, &K::key_shape(), "key", &event.key))?
+            .ok_or_else(|| not_of_type(&self.region, &K::key_shape(), "key", event.key.len()))?
             .into();
         let read = |bytes: &Vec<u8>| {
             let copy = V::read_from_bytes(bytes);
-            copy.map_err(|_| not_of_type(&self.region, &V::shape(), "value", bytes))
+            copy.map_err(|_| not_of_type(&self.region, &V::shape(), "value", bytes.len()))
         };
         let value = event.value.as_ref().map(read).transpose()?;
         Ok(Notice::Event(Event { key, value, untyped: event }))

@@ -32,7 +32,7 @@ impl<V: ?Sized + Value> Handle<V> {
         };
         Guard::new(guard)
             .map(Some)
-            .map_err(|bytes| not_of_type(&self.region, &V::shape(), "value", &bytes))
+            .map_err(|bytes| not_of_type(&self.region, &V::shape(), "value", bytes.len()))
     }
 
     /// A copy of the value: the fastest read there is.
@@ -49,7 +49,7 @@ impl<V: ?Sized + Value> Handle<V> {
         match len {
             None => Ok(None),
             Some(len) if len == size_of::<V>() => Ok(Some(value)),
-            Some(len) => Err(self.other_length(len)),
+            Some(len) => Err(not_of_type(&self.region, &V::shape(), "value", len)),
         }
     }
 
@@ -59,11 +59,5 @@ impl<V: ?Sized + Value> Handle<V> {
     /// As [`Handle::token`](crate::Handle::token) of the untyped region.
     pub fn token(&self) -> Result<Option<Token>> {
         self.inner.token()
-    }
-
-    #[cold]
-    fn other_length(&self, len: usize) -> crate::error::Error {
-        let (region, expected) = ((*self.region).into(), V::shape().to_string());
-        crate::error::Error::NotOfType { region, part: "value", expected, len }
     }
 }

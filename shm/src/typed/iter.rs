@@ -23,10 +23,10 @@ impl<K, V: Value> Entry<K, V> {
         entry: &iter::Entry,
     ) -> Result<Self> {
         let iter::Entry { key, value, token } = entry;
-        let read =
-            Q::of_bytes(key).ok_or_else(|| not_of_type(region, &Q::key_shape(), "key", key))?;
+        let read = Q::of_bytes(key)
+            .ok_or_else(|| not_of_type(region, &Q::key_shape(), "key", key.len()))?;
         let copy = V::read_from_bytes(value);
-        let copy = copy.map_err(|_| not_of_type(region, &V::shape(), "value", value))?;
+        let copy = copy.map_err(|_| not_of_type(region, &V::shape(), "value", value.len()))?;
         Ok(Self { key: read.into(), value: copy, token: *token })
     }
 }

@@ -110,7 +110,7 @@ fn view<V: ?Sized + Value>(bytes: &[u8]) -> Option<&V> {
 }
 
 #[cold]
-fn not_of_type(region: &str, expected: &Shape, part: &'static str, bytes: &[u8]) -> Error {
+fn not_of_type(region: &str, expected: &Shape, part: &'static str, len: usize) -> Error {
     let (region, expected) = (region.into(), expected.to_string());
-    Error::NotOfType { region, part, expected, len: bytes.len() }
+    Error::NotOfType { region, part, expected, len }
 }

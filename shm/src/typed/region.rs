@@ -87,7 +87,12 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
     where
         V: Sized,
     {
-        Ok(self.get_versioned(key)?.and_then(|(value, _)| value))
+        let mut value = V::new_zeroed();
+        match self.inner.read(key.to_bytes().as_ref(), value.as_mut_bytes())? {
+            None => Ok(None),
+            Some(len) if len == size_of::<V>() => Ok(Some(value)),
+            Some(len) => Err(not_of_type(self.name(), &V::shape(), "value", len)),
+        }
     }
 
     /// State of an entry and a copy of its value, which is `None` if it is invalid. `None` if the
@@ -204,7 +209,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
         let mut failed = None;
         self.inner.scan(|entry| {
             let Some(key) = K::of_bytes(entry.key) else {
-                failed = Some(not_of_type(self.name(), &K::key_shape(), "key", entry.key));
+                failed = Some(not_of_type(self.name(), &K::key_shape(), "key", entry.key.len()));
                 return ControlFlow::Break(());
             };
             let Some(value) = view(entry.value) else {
@@ -250,7 +255,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
 
     #[cold]
     fn no_value(&self, bytes: &[u8]) -> crate::error::Error {
-        not_of_type(self.name(), &V::shape(), "value", bytes)
+        not_of_type(self.name(), &V::shape(), "value", bytes.len())
     }
 }
 

@@ -92,7 +92,7 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
             atomic::PutIfAbsent::Present { token, value: Some(bytes) } => {
                 let copy = V::read_from_bytes(&bytes);
                 let copy =
-                    copy.map_err(|_| not_of_type(self.name(), &V::shape(), "value", &bytes))?;
+                    copy.map_err(|_| not_of_type(self.name(), &V::shape(), "value", bytes.len()))?;
                 PutIfAbsent::Present { token, value: Some(copy) }
             }
         })
