@@ -32,8 +32,11 @@ pub(crate) mod code {
     pub(crate) const FIELD: u16 = 917;
     pub(crate) const ROW_TOO_LONG: u16 = 918;
     pub(crate) const SKIPPED: u16 = 919;
+    pub(crate) const DUMP: u16 = 920;
     pub(crate) const NOT_A_ROW: u16 = 921;
     pub(crate) const NEW_COLUMN: u16 = 922;
+    pub(crate) const SORT: u16 = 923;
+    pub(crate) const CHECKPOINT: u16 = 924;
     pub(crate) const DAMAGED: u16 = 931;
     pub(crate) const FINDINGS: u16 = 932;
     pub(crate) const OUTPUT: u16 = 941;
@@ -122,6 +125,10 @@ impl Failure {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn help(&self) -> &str {
+        &self.help
     }
 
     /// Writes the two lines `error: ...` and `help: ...`.

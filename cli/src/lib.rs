@@ -11,11 +11,15 @@ mod bytes;
 mod cmd;
 mod consent;
 mod demo;
+mod dump;
 mod entries;
 mod failure;
+mod interrupt;
 mod parent;
+mod progress;
 mod render;
 mod rows;
+mod sort;
 
 use std::ffi::OsString;
 use std::io;

@@ -224,7 +224,7 @@ fn tables_of_entries() {
         home.vug(["get", "r", "key", "--format", "table"]).ok(),
         format!(
             "region       r\nkey          key\nkind         value\nversion      {version}\n\
-             origin       0\nkey bytes    3 B\nvalue bytes  3 B\nexpires ms   -\n\
+             origin       0\nkey bytes    3 B\nvalue bytes  3 B\n\
              value        a\\nb\n"
         )
     );

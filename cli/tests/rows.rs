@@ -76,7 +76,8 @@ fn bad_rows_name_file_and_line_and_leave_the_region_as_it_was() {
         ),
         (
             b"id,a\n1,2\n2,\xff\n",
-            "x.csv:3: column `a` is not valid UTF-8; nothing was written (VUG-0915)",
+            "x.csv:3: column `a` (field 2) is not valid UTF-8 from its byte 1 on; \
+             nothing was written (VUG-0915)",
         ),
         (
             b"id,\xff\n1,2\n",
@@ -97,10 +98,10 @@ fn bad_rows_name_file_and_line_and_leave_the_region_as_it_was() {
 fn bad_json_lines() {
     let home = Home::with_region("r");
     let cases: [(&[u8], &str); 5] = [
-        (b"{\"id\":\"1\"}\n{\"id\":", "x.jsonl:2: the line is not a JSON object"),
-        (b"{\"id\":\"1\"}\n[1]\n", "x.jsonl:2: the line is not a JSON object"),
+        (b"{\"id\":\"1\"}\n{\"id\":", "x.jsonl:2:6: the line is not a JSON object: EOF while"),
+        (b"{\"id\":\"1\"}\n[1]\n", "x.jsonl:2:1: the line is not a JSON object: invalid type"),
         (b"{\"id\":\"1\"}\n\n{\"a\":1}\n", "x.jsonl:3: there is no field `id`"),
-        (b"{\"id\":\"\xff\"}\n", "x.jsonl:1: the line is not valid UTF-8"),
+        (b"{\"id\":\"\xff\"}\n", "x.jsonl:1:8: the line is not valid UTF-8"),
         (b"{\"id\":1}\n{\"id\":\"1\"}\n", "x.jsonl:2: the key `1` was on line 1 already"),
     ];
     for (content, want) in cases {
@@ -206,7 +207,7 @@ fn what_does_not_fit_into_csv_is_refused_and_no_file_is_left() {
     let file = place.path().join("r.csv");
     let (error, help) = home.vug(["export", "r", "-o", file.to_str().unwrap()]).failed(1);
     assert!(error.contains("the value of `k` is not a JSON object"), "{error}");
-    assert_eq!(help, "export as JSON lines: --format jsonl");
+    assert_eq!(help, "export one column with --value NAME, or JSON lines with --to jsonl");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }
 

@@ -97,7 +97,7 @@ fn what_an_input_is_must_be_known() {
     for file in ["-", "airports.data"] {
         let (error, help) = home.vug(["import", "r", file, "--key", "id"]).failed(2);
         assert!(error.contains("does not say what the input is"), "{error}");
-        assert_eq!(help, "add --from csv or --from jsonl");
+        assert_eq!(help, "add --from csv, --from jsonl or --from dump");
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use self::cluster::{Bridge, BridgeRun, Cert, Demo, DemoWorker, Role};
 pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
 pub(crate) use self::parse::{Peer, parse_duration, parse_peer, parse_size};
 pub(crate) use self::regions::Create;
-pub(crate) use self::rows::{Export, Import, OnDuplicate, OnError, RowFormat};
+pub(crate) use self::rows::{Export, ExportFormat, Import, OnDuplicate, OnError, RowFormat};
 use crate::render::Format;
 
 /// Lock-free shared-memory cache for the processes of one machine, bridged to other machines.
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     ///
     /// Examples:
     ///   vug get quotes ibm                      the bytes of the value, nothing else
-    ///   vug get quotes ibm --meta               version, origin, kind, sizes, expiry
+    ///   vug get quotes ibm --meta               version, origin, kind, sizes
     ///   vug get quotes ibm sun --format json    several entries, as one array
     ///   vug get blobs 00ff --hex                a key that is no text
     ///
@@ -120,16 +120,39 @@ pub(crate) enum Command {
     Wait(Wait),
     /// Make a region
     Create(Create),
-    /// Load rows of a CSV or JSON lines file into a region
+    /// Load rows of a CSV or JSON lines file, or a dump, into a region
+    ///
+    /// Examples:
+    ///   vug import zips zipcodes.csv --key zip_code
+    ///   vug import zips zipcodes.csv --key zip_code --dry-run
+    ///   vug import zips zipcodes.csv --key zip_code --resume    after an interruption
+    ///   vug import zips zips.dump
+    ///   zcat log.csv.gz | vug import log - --from csv --key id --value text
     ///
     /// A file is read twice: nothing is written before all of its rows were found good. Standard
     /// input is read once: a bad row stops the import, and the message says how many rows were
-    /// written.
+    /// written. Memory does not grow with the input.
+    ///
+    /// An import that is interrupted, even by SIGKILL, leaves a checkpoint in the home directory;
+    /// the same command with --resume goes on there. It may write the last rows before the
+    /// checkpoint again, with the same values.
+    ///
+    /// --value takes the bytes of one column as they are. Without it the value is the whole row:
+    /// of CSV a JSON object of strings, of JSON lines the object as it stands in the file.
+    #[command(verbatim_doc_comment)]
     Import(Import),
     /// Write all entries of a region to standard output or a file
     ///
-    /// Entries come in no particular order, while writers go on. Without --format they are JSON
-    /// lines, or CSV when the name of the output file ends so.
+    /// Examples:
+    ///   vug export zips -o zips.csv --key zip_code --sort
+    ///   vug export zips > zips.jsonl
+    ///   vug export zips -o zips.dump --meta
+    ///   vug export blobs --to csv --value data --hex
+    ///
+    /// Writers go on meanwhile. Without --sort entries come in no particular order, and one may
+    /// come twice if the index grows; with it every key comes once, and memory stays bounded.
+    /// `vug import` reads everything back, but for tables.
+    #[command(verbatim_doc_comment)]
     Export(Export),
     /// Audit region files: every byte is header, index, live, dead or free
     ///

@@ -48,7 +48,7 @@ impl Found {
     }
 
     fn shown<'a>(&'a self, key: &'a [u8]) -> Shown<'a> {
-        Shown { key, value: self.value.as_deref(), token: self.token, expires: None }
+        Shown { key, value: self.value.as_deref(), token: self.token }
     }
 
     fn present<'a>(&'a self, args: &Get, key: &'a [u8]) -> Result<Shown<'a>, Failure> {
@@ -103,7 +103,6 @@ fn describe(region: &Region, args: &Get, key: &[u8]) -> Result<(), Failure> {
         ("origin", token.map_or(Cell::Empty, |token| Cell::Count(token.origin.into()))),
         ("key_bytes", Cell::Bytes(key.len() as u64)),
         ("value_bytes", shown.value.map_or(Cell::Empty, |v| Cell::Bytes(v.len() as u64))),
-        ("expires_ms", shown.expires.map_or(Cell::Empty, Cell::Id)),
     ];
     if !args.meta {
         pairs.push(("value", shown.value.map_or(Cell::Empty, text)));

@@ -16,12 +16,7 @@ pub(super) fn run(context: &Context, args: &Scan) -> Result<(), Failure> {
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
     for entry in selection.of(&region).take(limit) {
         let entry = entry?;
-        show.push(&Shown {
-            key: &entry.key,
-            value: Some(&entry.value),
-            token: Some(entry.token),
-            expires: None,
-        })?;
+        show.push(&Shown { key: &entry.key, value: Some(&entry.value), token: Some(entry.token) })?;
     }
     show.finish().map(|_| ())
 }

@@ -4,10 +4,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::child::{Child, this_program};
-use super::interrupt::Interrupt;
 use super::place::Place;
 use crate::cmd;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 /// A bridge that is asked to end does so long before this.
 const GOODBYE: Duration = Duration::from_secs(10);

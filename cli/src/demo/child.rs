@@ -13,11 +13,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::frame::Frame;
-use super::interrupt::Interrupt;
+use super::pause::Pause;
 use super::place::Place;
 use super::{SharedTally, failed, tally};
 use crate::args::Role;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 /// More than a program that answers in a line has to say.
 const MAX_OUTPUT: u64 = 64 << 10;

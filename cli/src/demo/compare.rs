@@ -8,9 +8,10 @@ use vug::{Region, Token};
 use super::PATIENCE;
 use super::bridges::Bridges;
 use super::data::Data;
-use super::interrupt::Interrupt;
+use super::pause::Pause;
 use super::tally::Acked;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Comparison {

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::failure::Failure;
-use crate::rows::{Choice, CsvRows};
+use crate::rows::{Choice, CsvRows, Row};
 
 /// Real data from the Federal Aviation Administration, part of the program.
 const AIRPORTS: &[u8] = include_bytes!("../../../tests/data/airports.csv");
@@ -20,12 +20,19 @@ pub(super) struct Data {
 impl Data {
     /// The first `count` airports; when there are not so many, the rest are copies with numbers.
     pub(super) fn new(count: u32) -> Result<Self, Failure> {
-        let choice = Choice { input: "airports.csv".into(), key: "iata".into(), value: None };
+        let choice = Choice {
+            input: "airports.csv".into(),
+            key: "iata".into(),
+            value: None,
+            no_header: false,
+            hex: false,
+        };
         let mut rows = CsvRows::open(AIRPORTS, choice).map_err(|fault| fault.failure)?;
         let mut airports = Vec::new();
-        while let Some(row) = rows.next() {
-            let row = row.map_err(|fault| fault.failure)?;
-            airports.push((row.key, row.value));
+        let mut row = Row::default();
+        while let Some(read) = rows.next(&mut row) {
+            read.map_err(|fault| fault.failure)?;
+            airports.push((row.key.clone(), row.value.clone()));
         }
         let entries = (0..count as usize)
             .map(|index| {

@@ -10,9 +10,9 @@ mod child;
 mod compare;
 mod data;
 mod frame;
-mod interrupt;
 mod load;
 mod native;
+mod pause;
 mod place;
 mod read;
 mod report;
@@ -25,15 +25,16 @@ use std::time::{Duration, Instant};
 
 use vug::{Node, Region};
 
+use self::pause::Pause;
 use crate::args::{Demo, DemoWorker, Role};
 use crate::cmd::Context;
 use crate::failure::{Failure, code};
+use crate::interrupt::Interrupt;
 use crate::parent;
 
 use self::bridges::Bridges;
 use self::child::Child;
 use self::data::Data;
-use self::interrupt::Interrupt;
 use self::place::Place;
 use self::report::{Audit, Report};
 use self::tally::Tally;

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use vug::Region;
 
 use super::child::Child;
-use super::interrupt::Interrupt;
 use super::place::Place;
 use super::{PATIENCE, SHARED, failed};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::render::grouped;
 
 const SOURCE: &str = "tests/c/reader.c";

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::bridges::Bridges;
 use super::child::Child;
-use super::interrupt::Interrupt;
+use super::pause::Pause;
 use super::place::Place;
 use super::{PATIENCE, Readers, SharedTally};
 use crate::args::{Demo, Role};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 
 pub(super) const WRITERS: usize = 4;
 const KILL_EVERY: Duration = Duration::from_millis(200);

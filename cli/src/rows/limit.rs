@@ -17,10 +17,6 @@ impl Meter {
         Self { read: Rc::default(), allowed: Rc::new(Cell::new(row)), row }
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.read.get()
-    }
-
     /// A row is complete: the next one may take the full length again.
     pub(super) fn row_done(&self) {
         self.allowed.set(self.read.get().saturating_add(self.row));

@@ -1,27 +1,48 @@
-//! Rows of an input file as keys and values, streamed, each fault with its place.
+//! Rows of an input as keys and values, streamed, each fault with its place.
 
+mod binary;
 mod csv;
 mod jsonl;
 mod limit;
 
 use std::io::Read;
 
+pub(crate) use self::binary::DumpRows;
 pub(crate) use self::csv::CsvRows;
 pub(crate) use self::jsonl::JsonRows;
+use crate::bytes::{MAX_KEY, from_hex};
 use crate::failure::{Failure, code};
 
-/// A key of this many bytes is the longest that a region takes.
-const MAX_KEY: usize = 65_536;
 /// Longest row that is read; an unclosed quote would otherwise take the whole file into memory.
 pub(crate) const MAX_ROW: u64 = 64 << 20;
 
 /// One row, ready to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
-    /// Line of the file on which the row begins, from 1.
+    /// Line of the file on which the row begins, from 1; of a dump, the number of the entry.
     pub(crate) line: u64,
+    /// What a dump says beyond the value.
+    pub(crate) state: State,
+}
+
+/// What becomes of an entry beside its value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The key is present and has no value.
+    pub(crate) invalid: bool,
+    /// When the entry expires by itself, in milliseconds since 1970.
+    pub(crate) deadline: Option<u64>,
+}
+
+/// Where an input can be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Bytes before it.
+    pub(crate) offset: u64,
+    /// Lines before it; of a dump, entries.
+    pub(crate) lines: u64,
 }
 
 /// Why a row is not usable. After a fatal fault the input cannot be read on.
@@ -49,25 +70,54 @@ pub(crate) struct Choice {
     pub(crate) key: String,
     /// `None`: the whole row as a JSON object.
     pub(crate) value: Option<String>,
+    /// The first line of CSV is a row; columns are named by their numbers.
+    pub(crate) no_header: bool,
+    /// The key, and the value if it is one column, are hexadecimal digits.
+    pub(crate) hex: bool,
 }
 
 impl Choice {
-    fn at(&self, line: u64) -> String {
+    pub(crate) fn at(&self, line: u64) -> String {
         format!("{}:{line}", self.input)
     }
 
-    /// Refuses what no region takes as a key.
-    fn check_key(&self, key: &[u8], line: u64) -> Result<(), Fault> {
-        if (1..=MAX_KEY).contains(&key.len()) {
+    /// Fills in the key and refuses what no region takes as one.
+    fn set_key(&self, key: &[u8], hex: bool, row: &mut Row) -> Result<(), Fault> {
+        self.set_bytes(key, hex, &self.key, row.line, &mut row.key)?;
+        let length = row.key.len();
+        if (1..=MAX_KEY).contains(&length) {
             return Ok(());
         }
-        let text = if key.is_empty() {
-            format!("{}: the key in `{}` is empty", self.at(line), self.key)
+        let at = self.at(row.line);
+        let text = if length == 0 {
+            format!("{at}: the key in `{}` is empty", self.key)
         } else {
-            format!("{}: the key in `{}` has {} bytes", self.at(line), self.key, key.len())
+            format!("{at}: the key in `{}` has {length} bytes", self.key)
         };
         let help = "keys have 1 to 65536 bytes: mend the row, or leave it out with --on-error skip";
         Err(Fault::of_row(Failure::new(code::FIELD, text, help)))
+    }
+
+    /// The bytes that a field means.
+    fn set_bytes(
+        &self,
+        field: &[u8],
+        hex: bool,
+        name: &str,
+        line: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        bytes.clear();
+        if !hex {
+            bytes.extend_from_slice(field);
+            return Ok(());
+        }
+        *bytes = from_hex(field).map_err(|wrong| {
+            let text = format!("{}: the field `{name}`: {wrong}", self.at(line));
+            let help = "mend the row, leave it out with --on-error skip, or leave --hex out";
+            Fault::of_row(Failure::new(code::FIELD, text, help))
+        })?;
+        Ok(())
     }
 
     fn too_long(&self, line: u64) -> Fault {
@@ -87,26 +137,39 @@ impl Choice {
     }
 }
 
-/// Rows of either kind of input.
+/// Rows of any kind of input.
 pub(crate) enum Rows<R: Read> {
     Csv(Box<CsvRows<R>>),
     Json(Box<JsonRows<R>>),
+    Dump(Box<DumpRows<R>>),
 }
 
 impl<R: Read> Rows<R> {
-    /// The next row, `None` at the end.
-    pub(crate) fn next(&mut self) -> Option<Result<Row, Fault>> {
+    /// Fills in the next row; `None` at the end.
+    pub(crate) fn next(&mut self, row: &mut Row) -> Option<Result<(), Fault>> {
         match self {
-            Self::Csv(rows) => rows.next(),
-            Self::Json(rows) => rows.next(),
+            Self::Csv(rows) => rows.next(row),
+            Self::Json(rows) => rows.next(row),
+            Self::Dump(rows) => rows.next(row),
         }
     }
 
-    /// Bytes taken from the input so far.
-    pub(crate) fn bytes_read(&self) -> u64 {
+    /// Goes on with another input, which stands at `place`.
+    pub(crate) fn go_on(self, input: R, place: Place) -> Self {
         match self {
-            Self::Csv(rows) => rows.bytes_read(),
-            Self::Json(rows) => rows.bytes_read(),
+            Self::Csv(rows) => Self::Csv(Box::new(rows.go_on(input, place))),
+            Self::Json(rows) => Self::Json(Box::new(rows.go_on(input, place))),
+            Self::Dump(rows) => Self::Dump(Box::new(rows.go_on(input, place))),
+        }
+    }
+
+    /// Where reading can go on so that nothing is left out. Of a dump the entries of the block
+    /// that is being read come again.
+    pub(crate) fn place(&self) -> Place {
+        match self {
+            Self::Csv(rows) => rows.place(),
+            Self::Json(rows) => rows.place(),
+            Self::Dump(rows) => rows.place(),
         }
     }
 }

@@ -166,6 +166,12 @@ impl Region {
         &self.mapped.name
     }
 
+    /// A random number of this incarnation of the region: one that is removed and made anew has
+    /// another, whatever its name is.
+    pub fn incarnation(&self) -> u64 {
+        self.mapped.epoch
+    }
+
     /// Its file.
     pub fn path(&self) -> &Path {
         self.mapped.path()

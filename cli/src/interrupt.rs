@@ -1,19 +1,18 @@
-//! Ctrl-C and termination end the demonstration in order: children first, then the files.
+//! Ctrl-C and termination end long work in order, at a place where nothing is half done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, code};
 
 #[derive(Debug, Clone)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From here on SIGINT, SIGTERM and SIGHUP do not end the process but raise the flag.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let raised = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&raised);
         let no_runtime = |cause: std::io::Error| {
@@ -40,19 +39,8 @@ impl Interrupt {
         Ok(Self(raised))
     }
 
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        if self.0.load(Ordering::Relaxed) {
-            let help = "its processes were ended and its files removed";
-            return Err(Failure::new(code::INTERRUPTED, "the demonstration was interrupted", help));
-        }
-        Ok(())
-    }
-
-    /// Lets time pass, but not past an interrupt.
-    pub(super) fn pause(&self, time: Duration) -> Result<(), Failure> {
-        self.check()?;
-        std::thread::sleep(time);
-        self.check()
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
