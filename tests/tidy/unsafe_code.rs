@@ -20,6 +20,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/os/futex.rs",
     "shm/src/os/mapping.rs",
     "shm/src/os/ofd_lock.rs",
+    "shm/src/os/pages.rs",
     "shm/src/os/process.rs",
     // Records: bytes that a hazard or a pin protects.
     "shm/src/heap/append.rs",

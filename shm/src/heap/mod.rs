@@ -41,6 +41,7 @@ use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::mapping::{Mapping, Single, Window};
+use crate::os::pages::HUGE;
 use crate::sync::prefetch::prefetch;
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, lower};
 
@@ -399,7 +400,28 @@ impl Log {
         let (from, bytes) = (self.geometry.segment_at(segment), self.geometry.segment_bytes);
         crate::os::file::back(&self.file, from, bytes, &self.path)?;
         crate::crash::point("segment.backed");
+        self.make_huge(segment);
         Ok(())
+    }
+
+    /// Makes huge pages of the small ones of a segment that just got memory, where all that lies in
+    /// the same one has it, too.
+    fn make_huge(&self, segment: u32) {
+        let (bytes, huge) = (self.geometry.segment_bytes, HUGE as u64);
+        let from = self.geometry.segment_at(segment);
+        let has_memory = |other: u64| {
+            let without = [Some(SegmentState::Unbacked), Some(SegmentState::Releasing)];
+            other == u64::from(segment) || !without.contains(&self.state(other as u32).state())
+        };
+        for page in from / huge..(from + bytes).div_ceil(huge) {
+            let Some(start) = (page * huge).checked_sub(self.geometry.segments_at) else {
+                continue;
+            };
+            let (first, last) = (start / bytes, (start + huge - 1) / bytes);
+            if last < self.geometry.segments && (first..=last).all(has_memory) {
+                self.mapping.make_huge(page * huge, HUGE);
+            }
+        }
     }
 
     /// Visits the records of a segment from its start, `f(offset, record)`, until `f` says stop.

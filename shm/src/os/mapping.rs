@@ -10,9 +10,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
-
 use crate::error::{Error, Result};
+use crate::os::pages::Pages;
 
 /// A type that may be referenced inside shared memory.
 ///
@@ -24,7 +23,7 @@ pub(crate) unsafe trait Shared {}
 /// A whole file mapped `MAP_SHARED`, readable and most often writable, until the last user is gone.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    map: MmapRaw,
+    pages: Pages,
 }
 
 impl Mapping {
@@ -32,21 +31,20 @@ impl Mapping {
     pub(crate) fn map(file: &File, len: u64, path: &Path) -> Result<Arc<Self>> {
         let too_large = || Error::Truncated { path: path.into(), expected: len, found: 0 };
         let len = usize::try_from(len).map_err(|_| too_large())?;
-        let map = MmapOptions::new()
-            .len(len)
-            .no_reserve_swap()
-            .map_raw(file)
-            .map_err(|source| Error::Io { op: "map", path: path.into(), source })?;
-        // A wish: a file system that gives no huge pages, or a kernel without them, refuses.
-        let _ = map.advise(Advice::HugePage);
-        Ok(Arc::new(Self { map }))
+        let pages = Pages::map(file, len, true).map_err(|source| Error::Io {
+            op: "map",
+            path: path.into(),
+            source,
+        })?;
+        pages.welcome_huge();
+        Ok(Arc::new(Self { pages }))
     }
 
     /// Bytes of the mapping that this process sees through huge pages now; `None` if the kernel
     /// does not tell.
     pub(crate) fn huge_bytes(&self) -> Option<u64> {
         let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
-        let start = format!("{:x}-", self.map.as_ptr().addr());
+        let start = format!("{:x}-", self.pages.start().as_ptr().addr());
         let mut lines = smaps.lines().skip_while(|line| !line.starts_with(&start)).skip(1);
         // Of a file in memory the kernel counts them as shmem.
         let line = lines
@@ -63,22 +61,29 @@ impl Mapping {
     pub(crate) fn map_read_only(file: &File, len: u64, path: &Path) -> Result<Arc<Self>> {
         let too_large = || Error::Truncated { path: path.into(), expected: len, found: 0 };
         let len = usize::try_from(len).map_err(|_| too_large())?;
-        let map = MmapOptions::new()
-            .len(len)
-            .map_raw_read_only(file)
-            .map_err(|source| Error::Io { op: "map", path: path.into(), source })?;
-        Ok(Arc::new(Self { map }))
+        let pages = Pages::map(file, len, false).map_err(|source| Error::Io {
+            op: "map",
+            path: path.into(),
+            source,
+        })?;
+        Ok(Arc::new(Self { pages }))
     }
 
     /// Length of the mapping in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.pages.len()
     }
 
     /// First byte; valid for `len()` bytes while `self` lives.
     pub(crate) fn base(&self) -> NonNull<u8> {
-        // A successful mapping never starts at address zero.
-        NonNull::new(self.map.as_mut_ptr()).unwrap_or(NonNull::dangling())
+        self.pages.start()
+    }
+
+    /// Makes huge pages of small ones in a range that has memory throughout.
+    pub(crate) fn make_huge(&self, from: u64, len: usize) {
+        if let Ok(from) = usize::try_from(from) {
+            self.pages.make_huge(from, len);
+        }
     }
 
     /// Address of `offset`, if `len` bytes from there are inside.

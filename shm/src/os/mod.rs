@@ -8,4 +8,5 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod mapping;
 pub(crate) mod ofd_lock;
+pub(crate) mod pages;
 pub(crate) mod process;
