@@ -1,28 +1,4 @@
-//! A cache in shared memory: processes of one machine map the same region files and read and
-//! write them with lock-free algorithms. No server, no system call and no copy on the read path.
-//!
-//! ```
-//! # fn main() -> vug::Result<()> {
-//! # let home = std::path::PathBuf::from(format!("/dev/shm/vug-doc-{}", std::process::id()));
-//! let node = vug::Node::open(&home)?;
-//! let quotes = node.region("quotes").max_bytes(16 << 20).open_or_create()?;
-//! quotes.put(b"VUG", b"17.25")?;
-//! if let Some(price) = quotes.get(b"VUG")? {
-//!     assert_eq!(&*price, b"17.25"); // the bytes in shared memory, not a copy
-//! }
-//! # std::fs::remove_dir_all(&home).ok();
-//! # Ok(()) }
-//! ```
-//!
-//! Another process that opens the same home directory sees the same region. See [`Region`] for the
-//! guarantees of each operation, [`Guard`] for zero-copy reads, [`Node`] for members and death.
-//!
-//! # When not to use it
-//!
-//! When one process is enough (an in-process map is simpler), when data must survive a reboot
-//! (regions live in memory), or when processes do not trust each other: whoever can write the
-//! region files can damage them, and a live process that scribbles over or truncates a mapped file
-//! is outside every guarantee.
+#![doc = include_str!("../docs/guide.md")]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("vug needs Linux: it uses OFD locks, shared futexes and unnamed temporary files");
@@ -35,6 +11,7 @@ extern crate self as vug;
 pub mod bridge;
 pub mod check;
 mod crash;
+pub mod docs;
 pub mod doctor;
 mod error;
 mod heap;
