@@ -4,8 +4,12 @@
 //! in one line without a full stop; [`Error::help`] gives the remedy, so that a program can print
 //! `error: ...` and `help: ...` on two lines.
 
+mod differences;
+
 use std::path::PathBuf;
 use std::{fmt, io};
+
+pub use differences::AttributeDifference;
 
 /// Result of the crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -251,6 +255,30 @@ pub enum Error {
         /// Which codec, and what it said.
         what: String,
     },
+    /// 409: the region was destroyed. What is in the memory of this process goes with its last
+    /// handle.
+    RegionDestroyed {
+        /// The region.
+        region: String,
+    },
+    /// 410: this process has closed the region.
+    RegionClosed {
+        /// The region.
+        region: String,
+    },
+    /// 411: some keys of a bulk operation failed, the others are done.
+    BulkFailed {
+        /// The region.
+        region: String,
+        /// Keys that are done.
+        done: usize,
+        /// Keys that failed.
+        failed: usize,
+        /// Number of the first that failed, counted from 0.
+        first: usize,
+        /// Why that one failed.
+        source: Box<Error>,
+    },
     /// 501: a handle opened by the parent was used in a forked child.
     ForkedChild,
     /// 502: another process holds the bridge seat.
@@ -278,17 +306,6 @@ pub enum Error {
     },
 }
 
-/// One attribute that an existing region has differently.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttributeDifference {
-    /// Name of the attribute as in the configuration.
-    pub attribute: &'static str,
-    /// Value asked for.
-    pub wanted: String,
-    /// Value in the file.
-    pub found: String,
-}
-
 /// One part of a type that an existing region has differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaDifference {
@@ -305,12 +322,6 @@ impl fmt::Display for SchemaDifference {
         let found = self.found.as_deref().unwrap_or("missing");
         let wanted = self.wanted.as_deref().unwrap_or("none");
         write!(f, "{} is {found}, asked for {wanted}", self.place)
-    }
-}
-
-impl fmt::Display for AttributeDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}, asked for {}", self.attribute, self.found, self.wanted)
     }
 }
 
@@ -352,6 +363,9 @@ impl Error {
             Self::CounterOverflow { .. } => 406,
             Self::NotOfType { .. } => 407,
             Self::Codec { .. } => 408,
+            Self::RegionDestroyed { .. } => 409,
+            Self::RegionClosed { .. } => 410,
+            Self::BulkFailed { .. } => 411,
             Self::ForkedChild => 501,
             Self::BridgeRuns { .. } => 502,
             Self::Io { .. } => 601,
@@ -480,6 +494,13 @@ impl Error {
             Self::NotACounter { .. } => "store eight bytes, a signed little-endian integer, or \
                  remove the entry: an absent counter counts as 0"
                 .into(),
+            Self::RegionDestroyed { .. } => {
+                "open or create the region again: what has its name now is another one".into()
+            }
+            Self::RegionClosed { .. } => "open the region again, from its node".into(),
+            Self::BulkFailed { source, .. } => {
+                format!("look at the result of each key; for the first one: {}", source.help())
+            }
             Self::CounterOverflow { .. } => {
                 "a counter is a signed 64-bit integer: start it anew, or count in larger units"
                     .into()
@@ -638,10 +659,7 @@ impl Error {
             }
             Self::AttributesDiffer { region, differences } => {
                 write!(f, "region {region} has other attributes:")?;
-                for (i, difference) in differences.iter().enumerate() {
-                    write!(f, "{} {difference}", if i == 0 { "" } else { ";" })?;
-                }
-                Ok(())
+                differences::side_by_side(f, differences)
             }
             Self::NotBuiltYet { what } => write!(f, "{what} is not built yet"),
             Self::OutOfSpace { region, what, max_bytes } => {
@@ -694,6 +712,13 @@ impl Error {
                 write!(f, "a {part} of {len} bytes in region {region} is no {expected}")
             }
             Self::Codec { region, what } => write!(f, "region {region}: {what}"),
+            Self::RegionDestroyed { region } => write!(f, "region {region} was destroyed"),
+            Self::RegionClosed { region } => write!(f, "this process has closed region {region}"),
+            Self::BulkFailed { region, done, failed, first, source } => write!(
+                f,
+                "{failed} of {} keys failed in region {region}; number {first}: {source}",
+                done + failed
+            ),
             _ => write!(f, "VUG-{:04}", self.code()),
         }
     }
@@ -703,6 +728,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } | Self::System { source, .. } => Some(source),
+            Self::BulkFailed { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Layer 5: the node, a home directory with its regions.
 
+mod builder;
 mod read_only;
 
 use std::collections::HashMap;
@@ -10,13 +11,11 @@ use crate::bridge::Seat;
 use crate::error::{Error, Result};
 use crate::member::{MemberInfo, Members};
 use crate::recover::Recovery;
-use crate::region::Region;
-use crate::region::attributes::{Attributes, DataPolicy, Eviction, Given, Scope};
-use crate::region::expiry::Expiry;
 use crate::region::file::{self, EXTENSION};
 use crate::region::maintain::{MaintainOptions, Maintenance};
 use crate::region::mapped::Mapped;
 
+pub use builder::RegionBuilder;
 pub use read_only::ReadOnlyNode;
 
 /// One machine's cache: a home directory in memory that holds the region files. A process that
@@ -119,13 +118,7 @@ impl Node {
 
     /// Starts to create or open the region `name` (1 to 128 of `A-Z a-z 0-9 . _ -`).
     pub fn region(&self, name: &str) -> RegionBuilder<'_> {
-        RegionBuilder {
-            node: self,
-            name: name.into(),
-            wanted: Attributes::default(),
-            given: Given::default(),
-            schema: String::new(),
-        }
+        RegionBuilder::new(self, name)
     }
 
     /// Names of the region files in the home directory, sorted.
@@ -145,10 +138,7 @@ impl Node {
         let path = self.region_path(name)?;
         self.inner.members.check_process()?;
         self.open_regions().remove(name);
-        std::fs::remove_file(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.clone() },
-            _ => Error::Io { op: "remove", path: path.clone(), source },
-        })
+        file::remove(&path)
     }
 
     /// The members of the node, dead ones too until they are recovered.
@@ -210,6 +200,12 @@ impl Node {
         self.inner.members.bridge_pid()
     }
 
+    /// Takes the name from the file of a region if the region is destroyed: whoever did that died.
+    fn finish_destroy(&self, path: &Path) -> bool {
+        // A file that cannot be looked at is there, and not to be made.
+        file::finish_destroy(path, &self.inner.members).unwrap_or(false)
+    }
+
     fn region_path(&self, name: &str) -> Result<PathBuf> {
         if is_valid_name(name) {
             Ok(self.home().join(format!("{name}.{EXTENSION}")))
@@ -242,178 +238,4 @@ fn region_names(home: &Path) -> Result<Vec<String>> {
 fn is_valid_name(name: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=128).contains(&name.len()) && name.bytes().all(valid)
-}
-
-/// Creates or opens a region. Attributes that are set are wanted: a region that has others is
-/// refused with all differences.
-#[derive(Debug)]
-#[must_use = "call create, open or open_or_create"]
-pub struct RegionBuilder<'n> {
-    node: &'n Node,
-    name: String,
-    wanted: Attributes,
-    given: Given,
-    /// Which types a new region holds; empty = none.
-    schema: String,
-}
-
-impl RegionBuilder<'_> {
-    /// Name of the region.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The alignment that was asked for, if one was.
-    pub(crate) fn given_alignment(&self) -> Option<u64> {
-        self.given.alignment.then_some(self.wanted.alignment)
-    }
-
-    /// A new region begins values at multiples of `alignment` and says that it holds `schema`; one
-    /// that exists is opened whatever it has.
-    pub(crate) fn of_types(mut self, alignment: u64, schema: String) -> Self {
-        self.wanted.alignment = alignment;
-        self.schema = schema;
-        self
-    }
-
-    /// Sets all attributes.
-    pub fn attributes(mut self, attributes: Attributes) -> Self {
-        self.wanted = attributes;
-        self.given = Given::all();
-        self
-    }
-
-    /// What this node stores.
-    pub fn data_policy(mut self, policy: DataPolicy) -> Self {
-        self.wanted.data_policy = policy;
-        self.given.data_policy = true;
-        self
-    }
-
-    /// How changes are distributed.
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.wanted.scope = scope;
-        self.given.scope = true;
-        self
-    }
-
-    /// Upper bound on memory in bytes.
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.wanted.max_bytes = bytes;
-        self.given.max_bytes = true;
-        self
-    }
-
-    /// Unit of memory in bytes; 0 chooses.
-    pub fn segment_bytes(mut self, bytes: u64) -> Self {
-        self.wanted.segment_bytes = bytes;
-        self.given.segment_bytes = bytes != 0;
-        self
-    }
-
-    /// Each value begins at a multiple of this many bytes: a power of two, 8 to 4096.
-    pub fn alignment(mut self, bytes: u64) -> Self {
-        self.wanted.alignment = bytes;
-        self.given.alignment = true;
-        self
-    }
-
-    /// What makes room when the region is full.
-    pub fn eviction(mut self, eviction: Eviction) -> Self {
-        self.wanted.eviction = eviction;
-        self.given.eviction = true;
-        self
-    }
-
-    /// Bound on the number of entries, with eviction; 0 = none.
-    pub fn max_entries(mut self, entries: u64) -> Self {
-        self.wanted.max_entries = entries;
-        self.given.max_entries = true;
-        self
-    }
-
-    /// Whether newer versions win on every node.
-    pub fn concurrency_checks(mut self, on: bool) -> Self {
-        self.wanted.concurrency_checks = on;
-        self.given.concurrency_checks = true;
-        self
-    }
-
-    /// After which time since they were written entries expire. Counts when the region is made; one
-    /// that exists keeps its own, see [`Region::set_entry_ttl`].
-    pub fn entry_ttl(mut self, ttl: Expiry) -> Self {
-        self.wanted.entry_ttl = Some(ttl);
-        self
-    }
-
-    /// After which time without a read or write entries expire. Counts when the region is made;
-    /// one that exists keeps its own, see [`Region::set_entry_idle`].
-    pub fn entry_idle(mut self, idle: Expiry) -> Self {
-        self.wanted.entry_idle = Some(idle);
-        self
-    }
-
-    /// Creates the region.
-    ///
-    /// # Errors
-    /// `RegionExists`, `InvalidRegionName`, `InvalidAttributes`, `NotBuiltYet`, `FileSystemFull`.
-    pub fn create(self) -> Result<Region> {
-        let path = self.node.region_path(&self.name)?;
-        let mapped =
-            file::create(&self.name, &path, &self.wanted, &self.schema, &self.node.inner.members)?;
-        self.node.open_regions().insert(self.name, Arc::downgrade(&mapped));
-        Ok(Region { mapped })
-    }
-
-    /// Opens the region.
-    ///
-    /// # Errors
-    /// `RegionNotFound`, `AttributesDiffer`, `InvalidRegionName`, those of the 1xx range if the
-    /// file cannot be used, `TooManyMembers`.
-    pub fn open(self) -> Result<Region> {
-        // Before the lock: another thread of the parent may have held it at the fork.
-        self.node.inner.members.check_process()?;
-        let path = self.node.region_path(&self.name)?;
-        let mut open = self.node.open_regions();
-        let known = open.get(&self.name).and_then(Weak::upgrade);
-        let mapped = match known.filter(|mapped| mapped.log.is_file_at(&path)) {
-            Some(mapped) => mapped,
-            None => {
-                let mapped = file::open(&self.name, &path, &self.node.inner.members)?;
-                open.insert(self.name.clone(), Arc::downgrade(&mapped));
-                mapped
-            }
-        };
-        drop(open);
-        let differences = self.wanted.differences(&mapped.attributes, self.given);
-        if differences.is_empty() {
-            Ok(Region { mapped })
-        } else {
-            Err(Error::AttributesDiffer { region: self.name, differences })
-        }
-    }
-
-    /// Opens the region, creating it if it is missing. Safe among any number of callers.
-    ///
-    /// # Errors
-    /// As [`RegionBuilder::open`] and [`RegionBuilder::create`].
-    pub fn open_or_create(self) -> Result<Region> {
-        loop {
-            let again = || RegionBuilder {
-                node: self.node,
-                name: self.name.clone(),
-                wanted: self.wanted.clone(),
-                given: self.given,
-                schema: self.schema.clone(),
-            };
-            match again().open() {
-                Err(Error::RegionNotFound { .. }) => {}
-                other => return other,
-            }
-            match again().create() {
-                Err(Error::RegionExists { .. }) => {}
-                other => return other,
-            }
-        }
-    }
 }

@@ -164,6 +164,10 @@ fn recover_thread(
     thread.intent.record.store(0, Release);
     thread.intent.slot.store(0, Release);
     crash::point("recover.intent");
+    if region.is_stamped() {
+        // It may have published what was cleared already, and not said so.
+        region.words().late.fetch_add(1, SeqCst);
+    }
     thread.active_since.store(0, Release);
     thread.waiting_since.store(0, Release);
     for hazard in &thread.hazards {

@@ -12,7 +12,9 @@ use crate::layout::region::{
 use crate::layout::schema::{self, SCHEMA_AT};
 use crate::os::file::boot_id;
 use crate::region::attributes::Attributes;
+use crate::region::clear::{LOCAL, PENDING, UNIT};
 use crate::region::file::MAGIC;
+use crate::region::life::DESTROYED;
 
 /// What the header says.
 #[derive(Debug)]
@@ -157,7 +159,7 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
         ring_tail: field!(page, RegionWords, ring_tail),
         recoveries: field!(page, RegionWords, recoveries),
         deadlines: limited("deadlines", field!(page, RegionWords, deadlines), 1) == 1,
-        current: field!(page, RegionWords, table),
+        current: current(&page, found),
         migrated: field!(page, RegionWords, migrated),
         tables: Vec::new(),
     };
@@ -173,6 +175,7 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
         }
     }
     expiry(&page, found);
+    stamps(&page, found);
     if plan.plain {
         reserved(&page, found);
     }
@@ -187,6 +190,15 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
     Ok(Words { tables, ..words })
 }
 
+/// Number of the current table; a region that was destroyed still has what it had.
+fn current(page: &[u64], found: &mut Findings) -> u64 {
+    let word = field!(page, RegionWords, table);
+    if word & DESTROYED != 0 {
+        found.note("the region was destroyed; its file has a name still");
+    }
+    word & !DESTROYED
+}
+
 /// The times of the region: an action needs a time, and a time to live versions that are times.
 fn expiry(page: &[u64], found: &mut Findings) {
     let ttl = field!(page, RegionWords, entry_ttl);
@@ -196,8 +208,30 @@ fn expiry(page: &[u64], found: &mut Findings) {
             found.problem("region words", format_args!("{name} is an action without a time"));
         }
     }
+    let idle = field!(page, RegionWords, entry_idle);
+    if ttl | idle != 0 && field!(page, RegionWords, special) == 0 {
+        found.problem("region words", "there are times and nothing is special");
+    }
     if ttl != 0 && field!(page, RegionWords, timed_since) == 0 {
         found.problem("region words", "entry_ttl without timed_since");
+    }
+}
+
+/// Stamps, and the ceiling that they come from.
+fn stamps(page: &[u64], found: &mut Findings) {
+    let ceiling = field!(page, RegionWords, ceiling);
+    let clear = field!(page, RegionWords, clear_stamp);
+    let invalid = field!(page, RegionWords, invalid_stamp) & !LOCAL;
+    for (name, stamp) in [("clear_stamp", clear), ("invalid_stamp", invalid)] {
+        if stamp % UNIT != 0 || stamp > ceiling {
+            found.problem("region words", format_args!("{name} is {stamp}, the ceiling {ceiling}"));
+        }
+        if stamp != 0 && field!(page, RegionWords, special) == 0 {
+            found.problem("region words", format_args!("{name} is {stamp} and nothing is special"));
+        }
+    }
+    if ceiling & PENDING > 3 {
+        found.problem("region words", format_args!("ceiling {ceiling} is impossible"));
     }
 }
 
@@ -208,16 +242,14 @@ fn reserved(page: &[u64], found: &mut Findings) {
         ("line_reserved", offset_of!(RegionWords, line_reserved)),
         ("durable", offset_of!(RegionWords, durable)),
         ("purge_horizon", offset_of!(RegionWords, purge_horizon)),
-        ("clear_stamp", offset_of!(RegionWords, clear_stamp)),
         ("lock_table", offset_of!(RegionWords, lock_table)),
     ];
     let runs = [
         (offset_of!(RegionWords, ring_reserved), 7),
         (offset_of!(RegionWords, event_reserved), 5),
         (offset_of!(RegionWords, ack_reserved), 3),
-        (offset_of!(RegionWords, policy_reserved), 2),
-        (offset_of!(RegionWords, rare_reserved), 4),
-        (offset_of!(RegionWords, floor_reserved), 6),
+        (offset_of!(RegionWords, rare_reserved), 2),
+        (offset_of!(RegionWords, floor_reserved), 5),
         (offset_of!(RegionWords, growth_reserved), 6),
         (offset_of!(RegionWords, reserved), 136),
     ];

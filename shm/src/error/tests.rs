@@ -52,6 +52,15 @@ fn all() -> Vec<Error> {
         Error::CounterOverflow { region: region(), value: i64::MAX.into(), delta: 1 },
         Error::NotOfType { region: region(), part: "value", expected: "f64".into(), len: 3 },
         Error::Codec { region: region(), what: "postcard: too short".into() },
+        Error::RegionDestroyed { region: region() },
+        Error::RegionClosed { region: region() },
+        Error::BulkFailed {
+            region: region(),
+            done: 2,
+            failed: 1,
+            first: 1,
+            source: Box::new(Error::InvalidKey { len: 0 }),
+        },
         Error::ForkedChild,
         Error::BridgeRuns { home: path(), pid: 12 },
         Error::Io { op: "open", path: path(), source: io() },
@@ -68,7 +77,8 @@ fn every_error_has_its_own_code_a_text_and_a_remedy() {
         let (text, help) = (error.to_string(), error.help());
         assert!(!help.trim().is_empty(), "{error:?} has no remedy");
         assert!(!text.starts_with("VUG-"), "{error:?} has no text");
-        assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+        let table = matches!(error, Error::AttributesDiffer { .. });
+        assert!(!text.ends_with('.') && text.contains('\n') == table, "{text}");
         assert!(!help.contains('\n') && !help.contains("  "), "{help}");
     }
 }
@@ -87,4 +97,30 @@ fn a_full_file_system_says_how_much_and_how() {
     assert!(error.to_string().contains("2 MiB"), "{error}");
     let help = error.help();
     assert!(help.contains("--shm-size") && help.contains("remount,size="), "{help}");
+}
+
+#[test]
+fn attributes_that_differ_stand_side_by_side() {
+    let row = |attribute, wanted: &str, found: &str| AttributeDifference {
+        attribute,
+        wanted: wanted.into(),
+        found: found.into(),
+    };
+    let differences = vec![
+        row("data_policy", "replicate", "normal"),
+        row("scope", "distributed-ack", "local"),
+        row("max_bytes", "67108864", "1048576"),
+    ];
+    let error = Error::AttributesDiffer { region: "prices".into(), differences };
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "region prices has other attributes:",
+            "  attribute    wanted           found",
+            "  data_policy  replicate        normal",
+            "  scope        distributed-ack  local",
+            "  max_bytes    67108864         1048576",
+        ]
+    );
 }

@@ -40,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{Location, SegmentState, SegmentWord};
+use crate::os::file;
 use crate::os::mapping::{Mapping, Single, Window};
 use crate::os::pages::HUGE;
 use crate::sync::prefetch::prefetch;
@@ -104,11 +105,13 @@ impl Log {
 
     /// Whether the file of this log is the one that has this name now.
     pub(crate) fn is_file_at(&self, path: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let (Ok(mine), Ok(named)) = (self.file.metadata(), std::fs::symlink_metadata(path)) else {
-            return false;
-        };
-        (mine.dev(), mine.ino()) == (named.dev(), named.ino())
+        let mine = self.file_id();
+        mine.is_some() && file::id_of(std::fs::symlink_metadata(path)) == mine
+    }
+
+    /// What tells the file from all others; `None` if the system does not say.
+    pub(crate) fn file_id(&self) -> Option<file::FileId> {
+        file::id_of(self.file.metadata())
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {

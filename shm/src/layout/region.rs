@@ -78,7 +78,8 @@ pub(crate) struct RegionWords {
     pub(crate) bridge_epoch: AtomicU64,
     /// Until when cached locks are valid (reserved for global scope).
     pub(crate) lease_deadline: AtomicU64,
-    /// Binary logarithm of the primary buckets of the current index table, which names it.
+    /// Binary logarithm of the primary buckets of the current index table, which names it. With bit
+    /// 8 the region is destroyed: no table has such a number.
     pub(crate) table: AtomicU64,
     pub(crate) line_reserved: AtomicU64,
 
@@ -97,7 +98,10 @@ pub(crate) struct RegionWords {
     pub(crate) timed_since: AtomicU64,
     /// 1 = records with a deadline of their own were written.
     pub(crate) deadlines: AtomicU64,
-    pub(crate) policy_reserved: [AtomicU64; 2],
+    /// 1 = there are times or stamps, or were: entries may be other than their records say.
+    pub(crate) special: AtomicU64,
+    /// Entries with a lower version are not there. A multiple of 2^16.
+    pub(crate) clear_stamp: AtomicU64,
 
     // Line 2: the event ring.
     /// Next position to be written.
@@ -130,20 +134,28 @@ pub(crate) struct RegionWords {
     // Line 5: rare things.
     /// Tombstones up to this version may be gone.
     pub(crate) purge_horizon: AtomicU64,
-    /// Entries with a lower version count as absent (reserved for clear).
-    pub(crate) clear_stamp: AtomicU64,
+    /// Entries with a lower version have no value; bit 0: invalidated on this node only.
+    pub(crate) invalid_stamp: AtomicU64,
     /// Offset of the lock table (reserved for global scope).
     pub(crate) lock_table: AtomicU64,
     /// Dead threads recovered so far.
     pub(crate) recoveries: AtomicU64,
-    pub(crate) rare_reserved: [AtomicU64; 4],
+    /// The stamp up to which cleared entries are swept out of the index, and in the bits below
+    /// those of `late` when the sweep began.
+    pub(crate) cleared: AtomicU64,
+    /// Entries that were published after a stamp had cleared them.
+    pub(crate) late: AtomicU64,
+    pub(crate) rare_reserved: [AtomicU64; 2],
 
     // Line 6: written by every destroy, read by every write.
     /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
     pub(crate) floor: AtomicU64,
     /// Visible entries, counted only where `max_entries` bounds them; a death may lose a count.
     pub(crate) entries: AtomicU64,
-    pub(crate) floor_reserved: [AtomicU64; 6],
+    /// Versions of a region of local scope are below it, and it is the next stamp; a multiple of
+    /// 2^16, with the kind of a stamp that is about to take force in the bits below.
+    pub(crate) ceiling: AtomicU64,
+    pub(crate) floor_reserved: [AtomicU64; 5],
 
     // Line 7: hints, of which any value is right.
     /// Overflow buckets in use in the newest table (low half), and which table that is.

@@ -141,6 +141,15 @@ impl Draft {
     }
 }
 
+/// Device and inode: what tells a file from all others that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+/// The id of a file that was looked at; `None` if the look failed.
+pub(crate) fn id_of(found: io::Result<std::fs::Metadata>) -> Option<FileId> {
+    found.ok().map(|found| FileId(found.dev(), found.ino()))
+}
+
 /// Opens a file that should be ours: a regular file, not a link, owned by `expected_uid` (the
 /// owner of the directory), backed by memory.
 pub(crate) fn open_existing(path: &Path, expected_uid: u32) -> Result<File> {

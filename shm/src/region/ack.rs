@@ -78,6 +78,7 @@ impl Mapped {
     fn sleep_until_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
         let words = self.words();
         loop {
+            self.check_life()?;
             let seen = words.ack_word.load(SeqCst);
             words.ack_sleepers.fetch_or(bit(position), SeqCst);
             if words.applied.load(SeqCst) >= position {

@@ -45,7 +45,8 @@ enum Step<V, T> {
 const COUNTER: usize = size_of::<i64>();
 
 impl Region {
-    /// Creates an entry unless the key is present; then returns what is there.
+    /// Creates an entry unless the key is present; then returns what is there. An invalid entry is
+    /// present.
     ///
     /// # Errors
     /// As [`Region::put`].
@@ -78,7 +79,29 @@ impl Region {
         })
     }
 
-    /// Replaces the value of an entry whose value is `expected`.
+    /// Stores a value as [`Region::put`] does, and returns the one that it replaced, if any. Costs
+    /// a copy of that; [`Outcome::created`](crate::Outcome) alone is free.
+    ///
+    /// An invalid entry had no value, and a region that stores nothing knows of none.
+    ///
+    /// # Errors
+    /// As [`Region::put`].
+    pub fn swap_value(&self, key: &[u8], value: &[u8]) -> Result<(Outcome, Option<Vec<u8>>)> {
+        if self.mapped.attributes.data_policy == DataPolicy::Empty {
+            return Ok((self.put(key, value)?, None));
+        }
+        let mut old = None;
+        let settled = self.settle(key, &WriteOptions::default(), |found| {
+            old = found.and_then(|(_, value)| value.map(<[u8]>::to_vec));
+            Ok(Step::<_, Outcome>::Put(value))
+        })?;
+        let outcome = match settled {
+            ControlFlow::Continue((outcome, _)) | ControlFlow::Break(outcome) => outcome,
+        };
+        Ok((outcome, old))
+    }
+
+    /// Replaces the value of an entry whose value is `expected`: Geode's `replace(key, old, new)`.
     ///
     /// # Errors
     /// As [`Region::put`].
@@ -87,7 +110,7 @@ impl Region {
         self.settle_swap(key, |found| found == Some(expected), || Step::Put(value))
     }
 
-    /// Destroys an entry whose value is `expected`.
+    /// Destroys an entry whose value is `expected`: Geode's `remove(key, value)`.
     ///
     /// # Errors
     /// As [`Region::put`].
@@ -268,6 +291,10 @@ impl Region {
     pub(crate) fn allow_atomic(&self, operation: &str) -> Result<()> {
         match refusal(&self.mapped.attributes) {
             None => Ok(()),
+            Some(DataPolicy::Empty) => Err(Error::NotAllowed {
+                region: self.name().into(),
+                what: format!("`{operation}` with data policy `empty`"),
+            }),
             Some(policy) => Err(Error::NotAllowed {
                 region: self.name().into(),
                 what: format!("`{operation}` with data policy `{policy}` in a distributed scope"),
@@ -276,12 +303,13 @@ impl Region {
     }
 }
 
-/// The data policy that rules atomic operations out: in a distributed region only a node that has
-/// all entries knows whether one is absent, and which version it has.
+/// The data policy that rules atomic operations out: a node that stores nothing knows nothing of an
+/// entry, and in a distributed region only one that has all entries knows whether one is absent,
+/// and which version it has.
 fn refusal(attributes: &Attributes) -> Option<DataPolicy> {
     let policy = attributes.data_policy;
-    let knows_all = matches!(policy, DataPolicy::Replicate | DataPolicy::PersistentReplicate);
-    (attributes.scope.is_distributed() && !knows_all).then_some(policy)
+    let unknown = attributes.scope.is_distributed() && !policy.is_replicate();
+    (policy == DataPolicy::Empty || unknown).then_some(policy)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Mapped {
         let ghost = self.ghost(hash);
         let (word, now) = (ghost.load(Relaxed), self.words().evicted.load(Relaxed));
         let age = (now as u32).wrapping_sub(word as u32);
-        let bound = match self.attributes.max_entries {
+        let bound = match self.words().max_entries.load(Relaxed) {
             0 => self.ghosts.len() as u64,
             most => most,
         };
@@ -122,7 +122,7 @@ impl Mapped {
     /// Evicts what is above the bound on entries, and a few more, so that it is not every insert
     /// that has to.
     pub(crate) fn keep_bound(&self, context: &Context) -> Result<()> {
-        let bound = self.attributes.max_entries;
+        let bound = self.words().max_entries.load(Relaxed);
         // Uncounted deaths may take it below 0.
         let entries = self.words().entries.load(Relaxed) as i64;
         let Some(surplus) = entries.checked_sub_unsigned(bound).filter(|&more| more > 0) else {

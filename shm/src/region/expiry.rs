@@ -178,6 +178,7 @@ pub(crate) fn set_ttl(words: &RegionWords, ttl: Option<Expiry>) {
         // The first one counts: entries from before it have the age of this word.
         let _ = words.timed_since.compare_exchange(0, now, Release, Relaxed);
         crate::crash::point("expiry.timed");
+        words.special.store(1, Release);
     }
     words.entry_ttl.store(ttl.map_or(0, Expiry::to_word), Release);
     crate::crash::point("expiry.ttl");
@@ -187,6 +188,9 @@ pub(crate) fn set_ttl(words: &RegionWords, ttl: Option<Expiry>) {
 pub(crate) fn set_idle(words: &RegionWords, idle: Option<Expiry>) {
     words.idle_since.store(clock::realtime_micros(), Release);
     crate::crash::point("expiry.idle_since");
+    if idle.is_some() {
+        words.special.store(1, Release);
+    }
     words.entry_idle.store(idle.map_or(0, Expiry::to_word), Release);
     crate::crash::point("expiry.idle");
 }

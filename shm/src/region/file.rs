@@ -1,19 +1,24 @@
 //! Region files: made in one step, checked before anything in them is believed.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::layout::header::{FileHeader, whole};
-use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3};
+use crate::layout::region::{GEOMETRY_WORDS, Geometry, HASH_XXH3, RegionWords};
 use crate::layout::schema::{self, MAX_SCHEMA};
 use crate::member::{Members, Watch};
-use crate::os::file::{self, Creation};
-use crate::os::mapping::Mapping;
+use crate::os::file::{self, Creation, FileId};
+use crate::os::mapping::{Mapping, Window};
+use crate::os::ofd_lock::LockFile;
 use crate::region::attributes::Attributes;
+use crate::region::life::DESTROYED;
 use crate::region::mapped::{Facts, Mapped, initialise};
 use crate::region::read_only::Observed;
+use crate::sync::SeqCst;
 
 /// First eight bytes of a region file. The high bit and the line ends show what a transfer in
 /// text mode does to a file.
@@ -23,6 +28,13 @@ pub(crate) const EXTENSION: &str = "region";
 
 /// Only the owner of the home directory may use its regions.
 const MODE: u32 = 0o600;
+
+/// Byte of a region file, far behind its end, that who takes its name away locks.
+const NAME_LOCK: u64 = (1 << 40) + 1;
+/// How long to wait for somebody who does it at this moment.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A link or a device in the place of the file must not make us follow or wait.
+const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
 
 /// Words of `FileHeader::geometry` behind the sizes and offsets.
 const ATTRIBUTES: usize = GEOMETRY_WORDS;
@@ -68,7 +80,8 @@ pub(crate) fn create(
     }
 }
 
-/// Opens the file of a region after checking all of its header.
+/// Opens the file of a region after checking all of its header. One that was destroyed is not
+/// there; if it still has its name, that is taken from it.
 pub(crate) fn open(name: &str, path: &Path, members: &Arc<Members>) -> Result<Arc<Mapped>> {
     members.check_process()?;
     let owner = members.owner();
@@ -78,13 +91,87 @@ pub(crate) fn open(name: &str, path: &Path, members: &Arc<Members>) -> Result<Ar
         }
         other => other,
     })?;
+    let id = file::id_of(file.metadata());
     let (header, mapping) = FileHeader::attach(&file, MAGIC, path, file::boot_id()?)?;
     header.require_writable(path)?;
     if whole(header.node) != members.node_id() {
         return Err(Error::OtherNode { path: path.into() });
     }
     let facts = facts(&file, &header, &mapping, path)?;
-    Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members))
+    match Mapped::attach(name, path.into(), file, &mapping, facts, Arc::clone(members)) {
+        Err(Error::RegionDestroyed { .. }) => {
+            unname(path, id)?;
+            Err(Error::RegionNotFound { path: path.into() })
+        }
+        attached => attached,
+    }
+}
+
+/// Whether the region that has the name was destroyed; then the name is taken from its file.
+pub(crate) fn finish_destroy(path: &Path, members: &Arc<Members>) -> Result<bool> {
+    let file = match file::open_existing(path, members.owner()) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(true);
+        }
+        other => other?,
+    };
+    let (header, mapping) = FileHeader::attach(&file, MAGIC, path, file::boot_id()?)?;
+    let geometry = facts(&file, &header, &mapping, path)?.geometry;
+    let words: Option<Window<RegionWords>> = mapping.window(geometry.words_at, 1);
+    let words = words.ok_or_else(|| Geometry::damaged(path))?;
+    let destroyed = words[0].table.load(SeqCst) & DESTROYED != 0;
+    if destroyed {
+        unname(path, file::id_of(file.metadata()))?;
+    }
+    Ok(destroyed)
+}
+
+/// Takes the name from the file of a region, whatever is in it.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let io = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.into() },
+        _ => Error::Io { op: "remove", path: path.into(), source },
+    };
+    let found = std::fs::symlink_metadata(path).map_err(io)?;
+    match unname(path, file::id_of(Ok(found))) {
+        Ok(()) => Ok(()),
+        // What cannot be opened is nobody's region.
+        Err(_) => std::fs::remove_file(path).map_err(io),
+    }
+}
+
+/// Takes the name from a region file, if the name still is that of the file with this id; without
+/// one, of whatever file has it.
+///
+/// Only who holds the lock on the file does it, and only if the name is that of the locked file: so
+/// nobody takes the name from a file that got it meanwhile. Who finds the lock taken waits until
+/// the name is gone, which is a matter of microseconds unless the holder is stopped.
+pub(crate) fn unname(path: &Path, id: Option<FileId>) -> Result<()> {
+    let io = |op| move |source| Error::Io { op, path: path.into(), source };
+    let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let options = &mut std::fs::File::options();
+        let named = match options.read(true).write(true).custom_flags(OPEN_FLAGS).open(path) {
+            Err(error) if gone(&error) => return Ok(()),
+            named => named.map_err(io("open"))?,
+        };
+        let found = file::id_of(named.metadata());
+        if id.is_some() && found != id {
+            return Ok(());
+        }
+        let lock = LockFile::new(named).map_err(io("lock"))?;
+        if lock.try_lock(NAME_LOCK).map_err(io("lock"))? {
+            if file::id_of(std::fs::symlink_metadata(path)) == found {
+                std::fs::remove_file(path).map_err(io("remove"))?;
+            }
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(io("lock")(std::io::ErrorKind::WouldBlock.into()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Opens the file of a region for a process that may only read it. `node`: what the node file says,

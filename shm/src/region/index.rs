@@ -114,8 +114,12 @@ impl Mapped {
         }
     }
 
+    /// Why there is no such table.
     #[cold]
     pub(crate) fn damaged_table(&self, log2: u32) -> Error {
+        if self.is_destroyed() {
+            return Error::RegionDestroyed { region: self.name.clone() };
+        }
         Error::Damaged { path: self.path().into(), place: format!("index table {log2}") }
     }
 
@@ -308,7 +312,8 @@ impl Mapped {
     pub(crate) fn build_next(&self, author: &impl Author, log2: u32, urgent: bool) -> Result<bool> {
         let words = self.words();
         if words.table.load(SeqCst) != u64::from(log2) || self.grows_from(log2) {
-            return Ok(true);
+            // Nobody makes the index of a destroyed region larger.
+            return if self.is_destroyed() { Err(self.damaged_table(log2)) } else { Ok(true) };
         }
         let next = log2 + 1;
         if next > MAX_TABLE {
@@ -362,7 +367,11 @@ impl Mapped {
     /// Frees the tables that nobody looks at any more; the number of segments.
     pub(crate) fn retire_tables(&self) -> u64 {
         let words = self.words();
-        let current = (words.table.load(SeqCst) as u32).min(MAX_TABLE);
+        // That of a destroyed region is beyond all of them, and frees nothing.
+        let current = words.table.load(SeqCst) as u32;
+        if current > MAX_TABLE {
+            return 0;
+        }
         let exists = |log2: &u32| words.tables[*log2 as usize].load(SeqCst) != 0;
         let Some(oldest) = (0..current).find(exists) else {
             return 0;

@@ -271,9 +271,49 @@ impl<'r> Iter<'r> {
     }
 }
 
+/// Iterator over copies of the keys that are present, with a value or without:
+/// [`Region::keys`](crate::Region::keys).
+#[derive(Debug)]
+pub struct Keys<'r> {
+    region: &'r Arc<Mapped>,
+    next: Option<u64>,
+    copied: VecDeque<Vec<u8>>,
+}
+
+impl<'r> Keys<'r> {
+    pub(crate) fn new(region: &'r Arc<Mapped>) -> Self {
+        Self { region, next: Some(0), copied: VecDeque::new() }
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        while let (Some(cursor), true) = (self.next, self.copied.is_empty()) {
+            let (region, copied) = (self.region, &mut self.copied);
+            self.next = region.copy_chains(cursor, &mut |view| {
+                if region.seen(&view.record, view.token).is_some() {
+                    copied.push_back(view.key.to_vec());
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Keys<'_> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        if let Err(error) = self.fill() {
+            self.next = None;
+            return Some(Err(error));
+        }
+        self.copied.pop_front().map(Ok)
+    }
+}
+
 impl Mapped {
     /// Visits some chains from a position on; where to go on.
-    fn copy_chains(
+    pub(crate) fn copy_chains(
         self: &Arc<Self>,
         cursor: u64,
         f: &mut impl FnMut(EntryView<'_>) -> ControlFlow<()>,

@@ -13,10 +13,12 @@
 //! An expired entry looks, before any sweep, as the sweep will leave it: absent if the action is
 //! to destroy, without value if it is to invalidate. Tombstones do not expire.
 //!
+//! What `clear` and `invalidate_region` did to an entry comes first: see `clear`.
+//!
 //! # Cost
 //!
-//! A record without deadline in a region without expiry takes one branch on two words of a line
-//! that is hardly ever written. Otherwise the coarse clock is read once.
+//! A record without deadline in a region that never had expiry or a stamp takes one branch on one
+//! word of a line that is hardly ever written. Otherwise the coarse clock is read once.
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::heap::record::Record;
 use crate::layout::record::FLAG_DEADLINE;
 use crate::layout::region::RegionWords;
 use crate::os::clock;
+use crate::region::clear::standing;
 use crate::region::expiry::{self, Expiry, ExpiryAction, Policy, micros};
 use crate::region::mapped::Mapped;
 use crate::region::{Kind, Region, Token};
@@ -49,15 +52,15 @@ fn accessed(now: u64, access: u32) -> u64 {
     now.saturating_sub((age.max(0) as u64) << TICK_SHIFT)
 }
 
-/// Whether expiry can concern the entry at all.
+/// Whether expiry or a stamp can concern the entry at all.
 #[inline(always)]
 fn may_expire(words: &RegionWords, record: &Record<'_>) -> bool {
-    let policy = words.entry_ttl.load(Relaxed) | words.entry_idle.load(Relaxed);
-    u64::from(record.head().flags & FLAG_DEADLINE) | policy != 0
+    u64::from(record.head().flags & FLAG_DEADLINE) | words.special.load(Relaxed) != 0
 }
 
 /// The state of an entry as it is shown, given its token; `None` if it is not there.
 pub(crate) fn seen_in(words: &RegionWords, record: &Record<'_>, token: Token) -> Option<Token> {
+    let token = standing(words, token)?;
     let expired = may_expire(words, record)
         .then(|| verdict(words, record, token.kind, Policy::read(words), clock::coarse_micros()));
     match expired.flatten() {
@@ -74,6 +77,18 @@ pub(crate) fn verdict(
     policy: Policy,
     now: u64,
 ) -> Option<ExpiryAction> {
+    let (at, action) = due(words, record, kind, policy, now)?;
+    (at <= now).then_some(action)
+}
+
+/// When an entry of this kind expires as things are now, and what becomes of it then.
+fn due(
+    words: &RegionWords,
+    record: &Record<'_>,
+    kind: Kind,
+    policy: Policy,
+    now: u64,
+) -> Option<(u64, ExpiryAction)> {
     let ttl = match record.deadline() {
         Some(deadline) => Some(deadline),
         None => policy.ttl.map(|ttl| written(words, record.head().version).saturating_add(ttl)),
@@ -93,12 +108,16 @@ pub(crate) fn verdict(
     let ttl = ttl.map(|at| (at, policy.ttl_action)).filter(|(_, action)| concerns(action));
     let idle = idle.map(|at| (at, policy.idle_action)).filter(|(_, action)| concerns(action));
     // `min_by_key` takes the first of equals.
-    let (at, action) = ttl.into_iter().chain(idle).min_by_key(|(at, _)| *at)?;
-    (at <= now).then_some(action)
+    ttl.into_iter().chain(idle).min_by_key(|(at, _)| *at)
+}
+
+/// When an entry of this kind expires, if nothing happens to it.
+pub(crate) fn expires(words: &RegionWords, record: &Record<'_>, kind: Kind) -> Option<u64> {
+    due(words, record, kind, Policy::read(words), clock::coarse_micros()).map(|(at, _)| at)
 }
 
 /// When an entry of this version was written.
-fn written(words: &RegionWords, version: u64) -> u64 {
+pub(crate) fn written(words: &RegionWords, version: u64) -> u64 {
     (version >> 12).max(words.timed_since.load(Relaxed))
 }
 
@@ -130,13 +149,13 @@ impl Mapped {
     /// Whether a record without deadline of its own may be something else than its kind says.
     #[inline(always)]
     pub(crate) fn judges(&self) -> bool {
-        let words = self.words();
-        words.entry_ttl.load(Relaxed) | words.entry_idle.load(Relaxed) != 0
+        self.words().special.load(Relaxed) != 0
     }
 
     /// By value: a record that nobody has a reference to stays in registers on the way here.
     #[inline(never)]
     fn judged(&self, record: Record<'_>, token: Token, access: bool) -> Option<Token> {
+        let token = standing(self.words(), token)?;
         let (policy, now) = (Policy::read(self.words()), clock::coarse_micros());
         match self.verdict(&record, token.kind, policy, now) {
             None => {
@@ -155,6 +174,8 @@ impl Mapped {
         if !self.may_expire(record) {
             return None;
         }
+        let token = Token { version: record.head().version, origin: 0, kind };
+        let kind = standing(self.words(), token)?.kind;
         self.verdict(record, kind, Policy::read(self.words()), clock::coarse_micros())
     }
 
@@ -243,7 +264,7 @@ impl Region {
 
     fn may_set(&self, expiry: Option<Expiry>, what: &str) -> Result<()> {
         let mapped: &Arc<Mapped> = &self.mapped;
-        mapped.members.check_process()?;
+        mapped.check_life()?;
         expiry.map_or(Ok(()), |expiry| expiry.check(&mapped.name, &mapped.attributes, what))
     }
 }

@@ -115,6 +115,7 @@ impl Mapped {
         let recovery = crate::recover::recover_all(self)?;
         let context = self.context()?;
         self.finish_growth(self.descriptor(&context))?;
+        self.finish_clear()?;
         let swept = self.sweep(options.sweep)?;
         let mut done = Maintenance { recovery, swept, ..Maintenance::default() };
         for all in [false, true] {

@@ -70,7 +70,7 @@ impl Mapped {
 
     /// Asks for the buckets of all hashes, then for what they seem to name. While the index grows,
     /// keys that are in the next table already are looked up without.
-    fn prefetch_all(&self, thread: &ThreadDescriptor, hashes: &[u64]) -> Result<()> {
+    pub(crate) fn prefetch_all(&self, thread: &ThreadDescriptor, hashes: &[u64]) -> Result<()> {
         let pin = self.pin_table(thread);
         let table = self.table(pin.log2);
         if let Ok(table) = table {

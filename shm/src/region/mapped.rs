@@ -59,8 +59,8 @@ pub(crate) struct Mapped {
     pub(crate) schema: Option<Box<str>>,
     /// Row of this member.
     attachment: usize,
-    /// Tells instances of one process apart in thread-local storage.
-    pub(crate) instance: u64,
+    /// Tells instances of one process apart in thread-local storage; `CLOSED` once it is closed.
+    pub(crate) instance: PrivateU64,
     /// Descriptors that no thread of the process uses at the moment.
     pub(crate) idle_threads: Mutex<Vec<u32>>,
     /// All descriptors claimed through this instance.
@@ -69,6 +69,8 @@ pub(crate) struct Mapped {
     pub(crate) pins: Pins,
     /// Bit n = cursor word n of the row belongs to a subscription of this process.
     pub(crate) cursors: Mutex<u64>,
+    /// Whether puts store a value of local scope that nothing evicts.
+    pub(crate) puts_plainly: bool,
     /// Whether readers of this process set hazard words by plain stores.
     pub(crate) plain_hazards: bool,
     /// When a sweep for room last found nothing, by the coarse clock.
@@ -118,12 +120,13 @@ impl Mapped {
             hash_seed: facts.hash_seed,
             schema: facts.schema,
             attachment: usize::MAX,
-            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            instance: PrivateU64::new(INSTANCES.fetch_add(1, Ordering::Relaxed)),
             idle_threads: Mutex::new(Vec::new()),
             owned_threads: Mutex::new(Vec::new()),
             appender: Appender::new(),
             pins: Pins::default(),
             cursors: Mutex::new(0),
+            puts_plainly: facts.attributes.puts_plainly(),
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
             looked_at: PrivateU64::new(u64::MAX),

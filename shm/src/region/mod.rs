@@ -1,10 +1,14 @@
 //! Layer 4: regions, as applications see them.
 
 pub(crate) mod ack;
+pub(crate) mod alter;
 pub(crate) mod atomic;
 pub(crate) mod attributes;
+pub(crate) mod bulk;
 pub(crate) mod clean;
+pub(crate) mod clear;
 pub(crate) mod cursor;
+pub(crate) mod entry;
 pub(crate) mod events;
 pub(crate) mod evict;
 pub(crate) mod expiry;
@@ -14,6 +18,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod index;
 pub(crate) mod iter;
+pub(crate) mod life;
 pub(crate) mod lifetime;
 pub(crate) mod maintain;
 pub(crate) mod many;
@@ -39,7 +44,7 @@ use crate::region::attributes::{Attributes, Scope};
 use crate::region::events::Subscription;
 use crate::region::guard::{Guard, OwnedGuard};
 use crate::region::handle::Handle;
-use crate::region::iter::{EntryView, Iter};
+use crate::region::iter::{EntryView, Iter, Keys};
 use crate::region::many::Values;
 use crate::region::mapped::Mapped;
 use crate::region::pins::Pin;
@@ -177,10 +182,9 @@ impl Region {
         self.mapped.path()
     }
 
-    /// Its attributes; `segment_bytes` is what was chosen, those of expiry are as they are now.
+    /// Its attributes as they are now; `segment_bytes` is what was chosen.
     pub fn attributes(&self) -> Attributes {
-        let (entry_ttl, entry_idle) = expiry::read(self.mapped.words());
-        Attributes { entry_ttl, entry_idle, ..self.mapped.attributes.clone() }
+        self.mapped.attributes.as_of(self.mapped.words())
     }
 
     /// Which types the region holds, as the [typed region](crate::typed) that made it described
@@ -326,10 +330,7 @@ impl Region {
     /// # Errors
     /// `EntryExists` if the key is present, else as [`Region::put`].
     pub fn create(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
-        self.allow_atomic("create")?;
-        let options = WriteOptions::default();
-        self.write(key, value, Kind::Value, Condition::Absent, &options)?
-            .map_err(|_| Error::EntryExists { region: self.name().into() })
+        self.create_as(key, value, Kind::Value)
     }
 
     /// Replaces the value of an entry that is present; `None` if it is not.
@@ -382,11 +383,12 @@ impl Region {
 
     /// Number of entries, with a value or invalid, counted by a pass over the index (64 bytes per
     /// bucket, about a millisecond per million entries). Expired entries count until they are
-    /// swept ([`Region::sweep`]).
+    /// swept ([`Region::sweep`]); what was cleared does not.
     ///
     /// # Errors
     /// `TooManyThreads`, `ForkedChild`, `Damaged`.
     pub fn len(&self) -> Result<u64> {
+        self.mapped.finish_clear()?;
         self.mapped.count_entries()
     }
 
@@ -402,6 +404,12 @@ impl Region {
     /// present all the time is seen at least once, one that changes meanwhile in some state.
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(&self.mapped)
+    }
+
+    /// Copies of all keys that are present, with a value or without, in no order; as consistent as
+    /// [`Region::iter`].
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.mapped)
     }
 
     /// Visits all entries that have a value without copying. `f` may use the region.
@@ -462,11 +470,7 @@ impl Region {
         condition: Condition,
         options: &WriteOptions,
     ) -> Result<Result<Outcome, Option<Token>>> {
-        let deadline = match options.ttl {
-            Some(ttl) if ttl.is_zero() => return Err(self.no_time_to_live()),
-            Some(ttl) if kind == Kind::Value => Some(lifetime::deadline_after(ttl)),
-            _ => None,
-        };
+        let deadline = self.deadline_of(options)?.filter(|_| kind == Kind::Value);
         let change = Change { deadline, ..Change::new(key, value, kind, condition) };
         let written = self.mapped.write(change)?;
         self.wait_for(written, options)
@@ -487,6 +491,29 @@ impl Region {
                 }
                 Ok(Ok(Outcome { token, created, position }))
             }
+        }
+    }
+
+    /// When an entry expires that is written now with these options.
+    #[inline]
+    fn deadline_of(&self, options: &WriteOptions) -> Result<Option<u64>> {
+        match options.ttl {
+            None => Ok(None),
+            Some(ttl) if ttl.is_zero() => Err(self.no_time_to_live()),
+            Some(ttl) => Ok(Some(lifetime::deadline_after(ttl))),
+        }
+    }
+
+    /// One write, on this node.
+    #[inline]
+    fn write_here(&self, change: Change<'_>) -> Result<Result<Outcome, Option<Token>>> {
+        self.mapped.write(change).map(Self::outcome)
+    }
+
+    fn outcome(written: Written) -> Result<Outcome, Option<Token>> {
+        match written {
+            Written::Refused(token) => Err(token),
+            Written::Done { token, created, position } => Ok(Outcome { token, created, position }),
         }
     }
 

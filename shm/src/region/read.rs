@@ -66,6 +66,13 @@ impl Mapped {
         if is_key(key) { Ok(()) } else { Err(Error::InvalidKey { len: key.len() }) }
     }
 
+    /// Whether there can be such an entry.
+    pub(crate) fn check_entry(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        Self::check_key(key)?;
+        let (len, max) = (value.len(), self.max_value_len(key.len()));
+        if len > max { Err(Error::ValueTooLarge { len, max }) } else { Ok(()) }
+    }
+
     /// Searches the chain of `hash` in the table of `place` for a writer, hidden entries included.
     /// On `Found` the hazard stays set, else it is clear.
     #[inline]

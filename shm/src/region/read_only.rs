@@ -25,13 +25,11 @@ use crate::member::Watch;
 use crate::os::mapping::{Mapping, Window};
 use crate::os::ofd_lock;
 use crate::region::attributes::Attributes;
-use crate::region::expiry;
 use crate::region::iter::Entry;
 use crate::region::mapped::{Facts, Mapped};
 use crate::region::pins::{Pin, pin_words};
 use crate::region::statistics::{MemberStatistics, Statistics, Users};
 use crate::region::{Kind, Token};
-use crate::sync::Acquire;
 use crate::table::tables::Tables;
 
 pub use walk::ReadOnlyIter;
@@ -136,11 +134,9 @@ impl ReadOnlyRegion {
         self.observed.log.path().into()
     }
 
-    /// Its attributes; those that may change are as they are now.
+    /// Its attributes as they are now.
     pub fn attributes(&self) -> Attributes {
-        let (entry_ttl, entry_idle) = expiry::read(self.observed.words());
-        let max_entries = self.observed.words().max_entries.load(Acquire);
-        Attributes { entry_ttl, entry_idle, max_entries, ..self.observed.attributes.clone() }
+        self.observed.attributes.as_of(self.observed.words())
     }
 
     /// Which types the region holds, as [`Region::schema`](crate::Region::schema).

@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 
 use crate::crash;
@@ -18,6 +19,7 @@ use crate::layout::counters::{Counter, Handover};
 use crate::layout::thread::{HAZARDS, OPERATION_HAZARDS, OwnerWord, ThreadDescriptor};
 use crate::layout::word::SegmentState;
 use crate::reclaim::hazard::Hazard;
+use crate::region::life::CLOSED;
 use crate::region::mapped::Mapped;
 use crate::sync::{Relaxed, Release, SeqCst, raise};
 use crate::table::KnownTable;
@@ -247,9 +249,9 @@ impl Mapped {
     /// used afterwards is kept by guards, or by the share of whoever made it.
     #[inline(always)]
     pub(crate) fn local(&self) -> Option<Local<'_>> {
-        let Last { instance, context } =
-            LAST.with(|last| last[self.instance as usize % LAST_USED].get());
-        if instance != self.instance || self.is_forked_child() {
+        let mine = self.instance.load(Ordering::Relaxed);
+        let Last { instance, context } = LAST.with(|last| last[mine as usize % LAST_USED].get());
+        if instance != mine || self.is_forked_child() {
             return None;
         }
         // SAFETY: the context lives: its drop, which runs on this thread because it is not `Send`,
@@ -274,27 +276,32 @@ impl Mapped {
 
     #[inline(never)]
     fn find_context(self: &Arc<Self>) -> Result<Mine<'_>> {
+        // Once: it may be closed meanwhile, and `LAST` must never have the number of all that are.
+        let instance = self.instance.load(Ordering::Relaxed);
+        if instance == CLOSED {
+            return Err(Error::RegionClosed { region: self.name.clone() });
+        }
         let found = CONTEXTS.try_with(|contexts| {
             let contexts = contexts.try_borrow().ok()?;
-            contexts.iter().find(|context| context.instance == self.instance).cloned()
+            contexts.iter().find(|context| context.instance == instance).cloned()
         });
         let share = match found {
             Ok(Some(context)) => context,
-            _ => self.new_context()?,
+            _ => self.new_context(instance)?,
         };
         let context = NonNull::from(&*share);
-        let last = Last { instance: self.instance, context: Rc::as_ptr(&share.0) };
-        LAST.with(|all| all[self.instance as usize % LAST_USED].set(last));
+        let last = Last { instance, context: Rc::as_ptr(&share.0) };
+        LAST.with(|all| all[instance as usize % LAST_USED].set(last));
         let thread = &self.threads[share.index as usize];
         Ok(Mine { context, thread, share: Some(share) })
     }
 
     #[cold]
-    fn new_context(self: &Arc<Self>) -> Result<Share> {
+    fn new_context(self: &Arc<Self>, instance: u64) -> Result<Share> {
         let index = self.claim_thread()?;
         let context = Share(Rc::new(Context {
             region: Arc::downgrade(self),
-            instance: self.instance,
+            instance,
             index,
             held: Cell::new(NO_GUARDS),
             thread: NonNull::from(&self.threads[index as usize]),

@@ -201,6 +201,7 @@ impl Mapped {
             if let Some(found) = look()? {
                 return Ok(Some(found));
             }
+            self.check_life()?;
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(None);
@@ -231,7 +232,7 @@ impl Mapped {
         *registration = None;
         let mut ready = || match self.members.check_process().and_then(|()| look()) {
             Ok(Some(found)) => Some(Ok(found)),
-            Ok(None) => None,
+            Ok(None) => self.check_life().err().map(Err),
             Err(error) => Some(Err(error)),
         };
         if let Some(found) = ready() {

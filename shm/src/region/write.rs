@@ -74,6 +74,7 @@ use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::{self, retire, retire_replaced};
+use crate::region::attributes::DataPolicy;
 use crate::region::expiry::ExpiryAction;
 use crate::region::index::{Place, mover};
 use crate::region::mapped::Mapped;
@@ -96,6 +97,8 @@ pub(crate) enum Condition {
     Absent,
     /// Only if an entry is visible.
     Present,
+    /// Only if an entry is visible and has a value.
+    Valued,
     /// Only if the visible entry has this token.
     Equals(Token),
     /// Only if it has expired, and that is to become of it.
@@ -226,12 +229,15 @@ impl Mapped {
 
     /// Carries out one write. A region that is full sweeps for expired entries first.
     pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
+        if self.attributes.data_policy == DataPolicy::Empty {
+            return self.pass_on(&change);
+        }
         loop {
             let written = self.write_as_is(&change);
             if !matches!(written, Err(Error::OutOfSpace { .. })) {
                 return written;
             }
-            if !self.sweep_for_room()? {
+            if !self.finish_clear()? && !self.sweep_for_room()? {
                 self.count(Counter::OutOfSpace, 1)?;
                 return written;
             }
@@ -247,17 +253,7 @@ impl Mapped {
         }
         let context = self.context()?;
         let remote = matches!(change.condition, Condition::Newer { .. });
-        let writer = Writer {
-            region: self,
-            thread: self.descriptor(&context),
-            context: &context,
-            change: *change,
-            hash: self.hash(change.key),
-            op: if remote { RingOp::Remote } else { RingOp::Change },
-            appended: None,
-            pin: self.pin_table(self.descriptor(&context)),
-            lives_long: false,
-        };
+        let writer = Writer::new(self, &context, change);
         writer.begin(remote);
         self.carry_out(writer)
     }
@@ -275,6 +271,21 @@ impl Mapped {
 }
 
 impl<'m> Writer<'m> {
+    fn new(region: &'m Mapped, context: &'m Context, change: &Change<'m>) -> Self {
+        let remote = matches!(change.condition, Condition::Newer { .. });
+        Self {
+            region,
+            thread: region.descriptor(context),
+            context,
+            change: *change,
+            hash: region.hash(change.key),
+            op: if remote { RingOp::Remote } else { RingOp::Change },
+            appended: None,
+            pin: region.pin_table(region.descriptor(context)),
+            lives_long: false,
+        }
+    }
+
     fn begin(&self, remote: bool) {
         let thread = self.thread;
         thread.ring_start.store(self.region.words().ring_tail.load(Acquire), Release);
@@ -337,6 +348,9 @@ impl<'m> Writer<'m> {
         self.thread.active_since.store(0, Release);
         self.pin.release();
         self.count(result);
+        if let (true, Ok(Written::Done { token, .. })) = (self.region.is_stamped(), result) {
+            self.region.note_late(token.version);
+        }
     }
 
     /// Marks this write's own record, which was never published, as dead.
@@ -393,7 +407,7 @@ impl<'m> Writer<'m> {
     fn refuse_absent(&self) -> Option<Written> {
         let refused = matches!(
             self.change.condition,
-            Condition::Present | Condition::Equals(_) | Condition::Expired(_)
+            Condition::Present | Condition::Valued | Condition::Equals(_) | Condition::Expired(_)
         );
         refused.then_some(Written::Refused(None))
     }
@@ -405,6 +419,7 @@ impl<'m> Writer<'m> {
             Condition::Always => false,
             Condition::Absent => seen.is_some(),
             Condition::Present => seen.is_none(),
+            Condition::Valued => seen.is_none_or(|token| token.kind != Kind::Value),
             Condition::Equals(expected) => seen != Some(self.region.current(expected)),
             Condition::Expired(action) => self.region.expired(record, token.kind) != Some(action),
             Condition::Newer { version, origin } => {
@@ -425,11 +440,16 @@ impl<'m> Writer<'m> {
         if let Condition::Newer { version, .. } = self.change.condition {
             return version;
         }
-        let above = self.region.words().floor.load(SeqCst).max(old).saturating_add(1);
-        if !self.region.is_timed() {
-            return above;
+        loop {
+            let above = self.region.words().floor.load(SeqCst).max(old).saturating_add(1);
+            let version = match self.region.is_timed() {
+                true => above.max(crate::os::clock::realtime_micros() << 12),
+                false => above,
+            };
+            if self.region.is_distributed() || self.region.admits(version) {
+                return version;
+            }
         }
-        above.max(crate::os::clock::realtime_micros() << 12)
     }
 
     fn origin(&self) -> u16 {
@@ -512,6 +532,9 @@ impl<'m> Writer<'m> {
             }
             other => other?,
         };
+        if region.is_stamped() && !region.still_stands(found, old, seen, version) {
+            return Ok(Attempt::Again);
+        }
         let mut new = self.occupied(location).with_frequency_of(found.word);
         if region.evicts() {
             new = new.used_once_more();
@@ -632,7 +655,7 @@ impl Mapped {
     }
 
     /// A word for an emptied slot that was never used before.
-    fn next_empty(&self, context: &Context) -> SlotWord {
+    pub(crate) fn next_empty(&self, context: &Context) -> SlotWord {
         stamped(&self.threads[context.index as usize], context.index)
     }
 
@@ -747,6 +770,7 @@ pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
 
 mod count;
 mod lengthen;
+mod pass;
 mod plain;
 
 #[cfg(test)]

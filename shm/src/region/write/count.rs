@@ -46,7 +46,9 @@ impl Writer<'_> {
         Some(match self.change.condition {
             Condition::Always | Condition::Expired(_) => return None,
             Condition::Absent => Counter::RefusedPresent,
-            Condition::Present => Counter::RefusedAbsent,
+            // To invalidate what is invalid is nothing.
+            Condition::Valued if found.is_some() => return None,
+            Condition::Present | Condition::Valued => Counter::RefusedAbsent,
             Condition::Equals(_) => Counter::RefusedChanged,
             Condition::Newer { version, origin } if found == Some((version, origin)) => {
                 Counter::DroppedDuplicate

@@ -27,6 +27,7 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::reclaim::retire_replaced;
+use crate::region::clear::{PENDING, STAMPED};
 use crate::region::mapped::Mapped;
 use crate::region::read::Found;
 use crate::region::thread::Context;
@@ -52,11 +53,8 @@ impl Mapped {
     #[inline(always)]
     fn is_plain(&self) -> bool {
         let words = self.words();
-        let policy = words.entry_ttl.load(Relaxed)
-            | words.entry_idle.load(Relaxed)
-            | words.timed_since.load(Relaxed)
-            | words.journal_wanted.load(Relaxed);
-        policy == 0 && !self.is_distributed() && !self.evicts()
+        let policy = words.special.load(Relaxed) | words.journal_wanted.load(Relaxed);
+        policy == 0 && self.puts_plainly
     }
 
     fn put_plain(self: &Arc<Self>, key: &[u8], value: &[u8]) -> Result<Written> {
@@ -103,6 +101,9 @@ impl Mapped {
                 };
                 crash::point("write.announced");
                 self.wake_key(hash as u32);
+                if self.is_stamped() {
+                    self.note_late(token.version);
+                }
                 intent.record.store(0, Release);
                 crash::point("write.cleared");
                 intent.slot.store(0, Release);
@@ -174,6 +175,11 @@ impl Mapped {
         }
         let floor = self.words().floor.load(SeqCst);
         let version = floor.max(head.version).saturating_add(1);
+        // With a stamp the entry may be other than it looks.
+        let ceiling = self.words().ceiling.load(Acquire);
+        if version >= ceiling || ceiling & (PENDING | STAMPED) != 0 {
+            return None;
+        }
         let new = SlotWord::occupied(found.word.tag(), appended.location);
         let new = new.with_frequency_of(found.word);
         if version != written {
@@ -221,7 +227,7 @@ impl Mapped {
         if !matches!(written, Err(Error::OutOfSpace { .. })) {
             return written;
         }
-        if self.sweep_for_room()? {
+        if self.finish_clear()? || self.sweep_for_room()? {
             return self.write(change);
         }
         self.count(Counter::OutOfSpace, 1)?;

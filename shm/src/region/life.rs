@@ -1,0 +1,173 @@
+//! The end of a region: closing it in one process, destroying it for all.
+//!
+//! # Destroyed
+//!
+//! The word `table` of the region names the current index table, and every operation begins by
+//! reading it. A destroyed region has [`DESTROYED`] set in it: no table has such a number, so the
+//! operation ends where a damaged index would end it, and says `RegionDestroyed`. Living regions
+//! pay nothing for that. One CAS sets the bit: the linearization point, and who loses the race is
+//! told that the region was destroyed. Operations that had read the word before it take place
+//! before it.
+//!
+//! Then the name goes. That is done under a lock that the kernel holds for the file (not for its
+//! name), so that whoever helps never takes the name from the next region.
+//!
+//! | killed after | state | who repairs |
+//! |---|---|---|
+//! | `destroy.marked` | destroyed for all; the file has its name | who creates or opens the name |
+//! | `destroy.unnamed` | done, nobody woken | they look again by themselves, see `wait` |
+//!
+//! The memory goes back when the last process has let go of its mapping.
+//!
+//! # Closed
+//!
+//! A process-private matter: threads find their context by the number of the instance, and a closed
+//! instance has a number that is never found.
+
+use std::sync::atomic::Ordering;
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::layout::word::{Location, RingOp};
+use crate::region::Region;
+use crate::region::file;
+use crate::region::mapped::Mapped;
+use crate::sync::SeqCst;
+
+/// Set in the word `table` of a destroyed region; beyond the number of every table.
+pub(crate) const DESTROYED: u64 = 1 << 8;
+const _: () = assert!(DESTROYED as usize >= crate::layout::region::TABLES);
+
+/// Number of an instance that is closed.
+pub(crate) const CLOSED: u64 = u64::MAX;
+
+/// What happened to a region as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RegionEvent {
+    Clear,
+    Invalidate,
+    Destroy,
+}
+
+impl Mapped {
+    pub(crate) fn is_destroyed(&self) -> bool {
+        self.words().table.load(SeqCst) & DESTROYED != 0
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.instance.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Neither destroyed nor closed.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.is_closed() && !self.is_destroyed()
+    }
+
+    /// Whether operations are possible at all; those that look at the index need not ask.
+    pub(crate) fn check_life(&self) -> Result<()> {
+        self.members.check_process()?;
+        if self.is_closed() {
+            return Err(Error::RegionClosed { region: self.name.clone() });
+        }
+        if self.is_destroyed() {
+            return Err(Error::RegionDestroyed { region: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    /// Tells everybody who waits or listens that something happened to all of the region.
+    pub(crate) fn announce_region(&self, _event: RegionEvent) {
+        self.announce(RingOp::Region, Location::NONE);
+        self.wake_listeners();
+        self.wake_all_keys();
+    }
+
+    fn destroy(&self) -> Result<()> {
+        self.check_life()?;
+        let table = &self.words().table;
+        let marked = table.fetch_or(DESTROYED, SeqCst);
+        if marked & DESTROYED != 0 {
+            return Err(Error::RegionDestroyed { region: self.name.clone() });
+        }
+        crash::point("destroy.marked");
+        let id = self.log.file_id();
+        let unnamed = id.map_or(Ok(()), |_| file::unname(self.path(), id));
+        crash::point("destroy.unnamed");
+        self.announce_region(RegionEvent::Destroy);
+        self.wake_writers();
+        unnamed
+    }
+
+    fn close(&self) -> Result<()> {
+        self.check_life()?;
+        self.instance.store(CLOSED, Ordering::Relaxed);
+        // Those of other processes look, and sleep again.
+        self.wake_listeners();
+        self.wake_all_keys();
+        Ok(())
+    }
+}
+
+impl Region {
+    /// Closes the region in this process: for this handle, its clones, and all others of this
+    /// process, which share what one of them opened. Other processes go on. What runs in other
+    /// threads meanwhile may still take place.
+    ///
+    /// Dropping the last handle leaves the region as well; this is for telling everybody in the
+    /// process that it is over. A [`Handle`](crate::Handle) and guards that exist stay valid.
+    ///
+    /// # Errors
+    /// `RegionClosed`, `RegionDestroyed`, `ForkedChild`.
+    pub fn close(&self) -> Result<()> {
+        self.mapped.close()
+    }
+
+    /// Destroys the region with all its entries, on every node that has it.
+    ///
+    /// # Errors
+    /// `RegionDestroyed` if somebody else was faster, `RegionClosed`, `ForkedChild`; `NotBuiltYet`
+    /// in a distributed region. `Io` if the file could not be removed: the region is destroyed, and
+    /// who creates it anew tries again.
+    pub fn destroy_region(&self) -> Result<()> {
+        self.on_this_node_only("destroy_region")?;
+        self.mapped.destroy()
+    }
+
+    /// Destroys the region with all its entries on this node, for all its processes. There is no
+    /// event for each entry.
+    ///
+    /// # Errors
+    /// As [`Region::destroy_region`], and allowed in every region.
+    pub fn local_destroy_region(&self) -> Result<()> {
+        self.mapped.destroy()
+    }
+
+    /// What would have to be carried to other nodes, and is not yet.
+    pub(crate) fn on_this_node_only(&self, operation: &str) -> Result<()> {
+        self.mapped.check_life()?;
+        if self.mapped.is_distributed() {
+            let what = format!("`{operation}` in a distributed scope");
+            return Err(Error::NotBuiltYet { what });
+        }
+        Ok(())
+    }
+
+    /// What takes entries from one replicate only is refused: replicates hold everything.
+    pub(crate) fn may_differ(&self, operation: &str) -> Result<()> {
+        let attributes = &self.mapped.attributes;
+        self.mapped.check_life()?;
+        if attributes.scope.is_distributed() && attributes.data_policy.is_replicate() {
+            return Err(Error::NotAllowed {
+                region: self.name().into(),
+                what: format!(
+                    "`{operation}` with data policy `{}` in a distributed scope",
+                    attributes.data_policy
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Writes to a region that stores nothing: they are announced, and that is all.
+//!
+//! The record of the event is appended as for any write, but it never gets into the index. It is
+//! marked dead before it is announced, which is the mark of a record that was in the index and has
+//! left it: so recovery announces what its dead writer did not, and the segment is reused when
+//! nobody needs it. Until then who listens finds it there.
+//!
+//! | step | killed after it | recovery |
+//! |---|---|---|
+//! | 1 record written, `intent.record` set, `committed` | not published | marks it abandoned |
+//! | 2 record marked dead | *took place* | announces if the ring has no such cell |
+//! | 3 ring cell, wakes | done | finds the cell, announces nothing |
+//! | 4 `intent.record = 0` | done | - |
+
+use std::sync::Arc;
+
+use crate::crash;
+use crate::error::Result;
+use crate::heap::record::Record;
+use crate::reclaim::retire;
+use crate::region::Token;
+use crate::region::mapped::Mapped;
+use crate::region::write::{Change, Writer, Written};
+use crate::sync::SeqCst;
+
+impl Mapped {
+    /// Carries out one write of a region that stores nothing. No condition refuses it.
+    pub(crate) fn pass_on(self: &Arc<Self>, change: &Change<'_>) -> Result<Written> {
+        self.check_entry(change.key, change.value)?;
+        self.check_life()?;
+        let context = self.context()?;
+        let mut writer = Writer::new(self, &context, change);
+        writer.begin(false);
+        writer.begin_attempt();
+        let result = writer.pass();
+        writer.end(&result);
+        result
+    }
+}
+
+impl Writer<'_> {
+    fn pass(&mut self) -> Result<Written> {
+        let words = self.region.words();
+        let version = words.floor.fetch_add(1, SeqCst).saturating_add(1);
+        let token = Token { version, origin: self.origin(), kind: self.change.kind };
+        let done = |position| Written::Done { token, created: true, position };
+        if words.journal_wanted.load(SeqCst) == 0 {
+            return Ok(done(0));
+        }
+        let location = self.record(version)?;
+        // SAFETY: nobody but this writer marks the record dead before it is announced, and while it
+        // is not marked, and after that while the intent names it, its segment is not reused.
+        let record = unsafe { Record::read(&self.region.log, location) }?;
+        retire(&self.region.log, location, &record);
+        crash::point("pass.marked");
+        Ok(done(self.announce_change(location)))
+    }
+}
