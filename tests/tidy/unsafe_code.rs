@@ -35,6 +35,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/reclaim/mod.rs",
     "shm/src/recover.rs",
     "shm/src/region/clean.rs",
+    "shm/src/region/clean/batch.rs",
     "shm/src/region/events.rs",
     "shm/src/region/evict.rs",
     "shm/src/region/find.rs",

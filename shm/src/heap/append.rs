@@ -240,7 +240,12 @@ impl Appender {
         author: &impl Author,
         record: &Record<'_>,
     ) -> Result<Option<Location>> {
-        append_to(&mut locked(&self.cold), log, author, record, Room::Copy)
+        self.cold().append(log, author, record)
+    }
+
+    /// The lane of copies, for several of them.
+    pub(crate) fn cold(&self) -> Cold<'_> {
+        Cold { lane: locked(&self.cold) }
     }
 
     /// Leaves what cleaning has not filled to the next cleaner, in whatever process.
@@ -257,6 +262,24 @@ impl Appender {
         }
         log.words().open_hint.store(1, Relaxed);
         log.words().dead_hint.store(1, Relaxed);
+    }
+}
+
+/// The lane of copies, locked among the threads of this process.
+#[derive(Debug)]
+pub(crate) struct Cold<'a> {
+    lane: MutexGuard<'a, Option<Active>>,
+}
+
+impl Cold<'_> {
+    /// See [`Appender::append_copy`].
+    pub(crate) fn append(
+        &mut self,
+        log: &Log,
+        author: &impl Author,
+        record: &Record<'_>,
+    ) -> Result<Option<Location>> {
+        append_to(&mut self.lane, log, author, record, Room::Copy)
     }
 }
 

@@ -355,9 +355,10 @@ impl Log {
         }
     }
 
-    /// Low mark: free segments that writes of applications leave to cleaners and tombstones.
+    /// Low mark: free segments that writes of applications leave to cleaners and tombstones. As few
+    /// as may be: in a full region each one more makes the segments fuller that are cleaned.
     pub(crate) fn reserve(&self) -> u32 {
-        (self.segments() / 32).clamp(2, 8)
+        (self.segments() / 128).clamp(2, 8)
     }
 
     /// High mark: free segments that maintenance aims at.

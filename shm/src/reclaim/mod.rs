@@ -73,10 +73,16 @@ pub(crate) fn abandon(log: &Log, location: Location, record: &Record<'_>) {
 
 #[inline]
 fn count_dead(log: &Log, location: Location, record: &Record<'_>) {
+    count_retired(log, location.segment(), record.len() as u64);
+}
+
+/// Counts bytes of records that the caller has marked as dead.
+#[inline]
+pub(crate) fn count_retired(log: &Log, segment: u32, bytes: u64) {
     crash::point("retire.marked");
-    if let Some(header) = log.header(location.segment()) {
-        header.dead.fetch_add(record.len() as u64, Relaxed);
-        log.note_if_dead(location.segment());
+    if let Some(header) = log.header(segment) {
+        header.dead.fetch_add(bytes, Relaxed);
+        log.note_if_dead(segment);
     }
 }
 

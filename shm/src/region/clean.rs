@@ -49,8 +49,8 @@ use crate::heap::victim::{self, Victim};
 use crate::layout::counters::Counter;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{Location, SlotRef, SlotWord};
-use crate::reclaim::{self, abandon, retire};
-use crate::region::Kind;
+use crate::reclaim::{self, abandon, retire_replaced};
+use crate::region::clean::batch::Emptied;
 use crate::region::index::{Located, mover};
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
@@ -250,51 +250,17 @@ impl<'m> Cleaner<'m> {
         };
         header.cleaner.store(u64::from(self.context.index), Relaxed);
         crash::point("clean.claimed");
-        let (mut all_dead, mut has_room, mut failed) = (true, true, None);
         // SAFETY: the hazard was announced before the state was read as sealed.
-        let walked = unsafe {
-            log.walk(segment, |location, record| {
-                match self.move_record(location, &record) {
-                    Ok(Moved::Dead { bytes }) => {
-                        done.bytes += bytes;
-                        done.records += u64::from(bytes > 0);
-                    }
-                    Ok(Moved::Left) => all_dead = false,
-                    Ok(Moved::NoRoom) => has_room = false,
-                    Err(error) => failed = Some(error),
-                }
-                has_room && failed.is_none()
-            })
-        };
+        let emptied = unsafe { self.empty(segment, done) };
         header.cleaner.store(0, Relaxed);
         mine.clear();
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        // A damaged segment is left alone; the audit tells about it.
-        if has_room && all_dead && walked.is_ok() {
+        let Emptied { all_dead, has_room } = emptied?;
+        if has_room && all_dead {
             done.segments += 1;
             reclaim::quarantine(log, segment, mine, true)?;
         }
         done.freed += self.collect()?;
         Ok(has_room)
-    }
-
-    /// Steps 1 to 8 for one record of the victim.
-    fn move_record(&self, location: Location, record: &Record<'m>) -> Result<Moved> {
-        let region = self.region;
-        if record.is_dead() {
-            return Ok(Moved::Dead { bytes: 0 });
-        }
-        let head = record.head();
-        if head.kind == Kind::Tombstone as u8 && !region.is_distributed() {
-            return Ok(Moved::Left);
-        }
-        let found = self.locate(head.hash, location)?;
-        let Some(Located { slot, place, word }) = found else {
-            return Ok(Moved::Left);
-        };
-        self.move_to(slot, place, word, location, record, None)
     }
 
     /// Steps 2 to 8. `frequency`: a new one for the entry.
@@ -315,19 +281,38 @@ impl<'m> Cleaner<'m> {
             Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),
             Err(error) => return Err(error),
         };
-        let moved = self.swap(slot, place, word, copy, frequency);
+        let moved = self.put_in_place(slot, place, word, copy, frequency);
         if moved {
-            retire(&region.log, location, record);
+            retire_replaced(&region.log, location, record);
             crash::point("clean.retired");
-        } else {
-            self.abandon_copy(copy);
         }
-        self.thread.intent.record.store(0, Release);
-        crash::point("clean.cleared");
-        self.thread.intent.slot.store(0, Release);
+        self.clear_intent();
         // If the CAS failed the entry changed; who changed it marks the record.
         let bytes = record.len() as u64;
         Ok(if moved { Moved::Dead { bytes } } else { Moved::Left })
+    }
+
+    /// Step 8.
+    fn clear_intent(&self) {
+        self.thread.intent.record.store(0, Release);
+        crash::point("clean.cleared");
+        self.thread.intent.slot.store(0, Release);
+    }
+
+    /// Steps 5 and 6. False: the entry changed, and the copy is given up.
+    fn put_in_place(
+        &self,
+        slot: &AtomicU64,
+        place: SlotRef,
+        word: SlotWord,
+        copy: Location,
+        frequency: Option<u64>,
+    ) -> bool {
+        let moved = self.swap(slot, place, word, copy, frequency);
+        if !moved {
+            self.abandon_copy(copy);
+        }
+        moved
     }
 
     /// Steps 5 and 6. False: the entry changed.
@@ -376,3 +361,5 @@ impl<'m> Cleaner<'m> {
 fn is_of(word: SlotWord, location: Location) -> bool {
     !word.is_empty() && !word.is_frozen() && word.location() == location
 }
+
+mod batch;

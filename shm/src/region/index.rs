@@ -38,7 +38,7 @@ use crate::layout::word::{
 };
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence, raise};
 use crate::table::grow::{self, Contents, Mover, Stuck};
 use crate::table::pin::{TablePin, pin};
 use crate::table::{Chain, View, insert, tables};
@@ -301,6 +301,8 @@ impl Mapped {
             if words.table.compare_exchange(from, to, SeqCst, Relaxed).is_ok() {
                 words.growths.fetch_add(1, Relaxed);
                 crash::point("grow.switched");
+                // Who takes a segment next frees the old table.
+                words.dead_hint.store(1, Relaxed);
             }
         }
         Ok(())
@@ -377,12 +379,27 @@ impl Mapped {
             return 0;
         };
         // The first look saves the system call; it proves nothing.
-        if self.lowest_pin() <= oldest || !crate::os::barrier::of_all() {
+        if self.lowest_pin() <= oldest || !self.barrier_of_all() {
+            // Somebody looks at it: once more when memory is taken next.
+            words.dead_hint.store(1, Relaxed);
             return 0;
         }
         let pinned = self.lowest_pin();
         let gone = (oldest..current.min(pinned)).filter(exists);
         gone.map(|log2| self.free_table(log2)).sum()
+    }
+
+    /// A barrier in every thread that pins tables. Members that registered are interrupted, which
+    /// takes microseconds; one that did not, or attaches at this moment and has not said yet, needs
+    /// the barrier of the whole system, which takes milliseconds. Who attaches later reads the
+    /// current table after its own fence.
+    fn barrier_of_all(&self) -> bool {
+        fence(SeqCst);
+        let used = self.words().members_used.load(SeqCst) as usize;
+        let mut rows = self.attachments.iter().take(used);
+        let registered =
+            rows.all(|row| row.owner.load(SeqCst) == 0 || row.plain_hazards.load(SeqCst) != 0);
+        registered && crate::os::barrier::everywhere() || crate::os::barrier::of_all()
     }
 
     /// The earliest table that somebody may look at.

@@ -202,7 +202,7 @@ impl Mapped {
     /// recovery gave reason to.
     pub(crate) fn reclaim(&self, context: &Context, all: bool) -> Result<u64> {
         let recoveries = self.words().recoveries.load(Acquire);
-        let retired = if all { self.retire_tables() } else { 0 };
+        let retired = self.retire_tables();
         if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
             return Ok(retired);
         }
