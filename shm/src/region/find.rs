@@ -56,11 +56,11 @@ impl Mapped {
     #[inline(always)]
     pub(crate) fn find_at_once<'m>(
         &'m self,
-        local: Local<'m>,
+        local: Local<'_>,
         hazard: Hazard<'m>,
+        hash: u64,
         key: &[u8],
     ) -> AtOnce<Hit<'m>> {
-        let hash = self.hash(key);
         let pin = &local.thread.table_pin;
         if !pin_known(pin, &self.words().table, local.context.table.log2()) {
             return AtOnce::Unusual;

@@ -13,6 +13,7 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::region::Kind;
+use crate::region::find::AtOnce;
 use crate::region::iter::EntryView;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Broken, count_read};
@@ -61,7 +62,13 @@ impl Mapped {
         hash: u64,
         key: &[u8],
     ) -> Result<Option<EntryView<'m>>, Broken> {
-        let Some(hit) = self.find(mine.local(), hazard, hash, key)? else {
+        let local = mine.local();
+        let found = match self.find_at_once(local, hazard, hash, key) {
+            AtOnce::Found(hit) => Some(hit),
+            AtOnce::Absent => None,
+            AtOnce::Unusual => self.find(local, hazard, hash, key)?,
+        };
+        let Some(hit) = found else {
             return Ok(None);
         };
         let token = self.state_of(&hit, true)?.filter(|token| token.kind == Kind::Value);

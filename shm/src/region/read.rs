@@ -211,7 +211,7 @@ impl Mapped {
         };
         let held = HeldHazard::new(local.context, number);
         let hazard = Hazard::new(&local.thread.hazards[number]);
-        match self.find_at_once(local, hazard, key) {
+        match self.find_at_once(local, hazard, self.hash(key), key) {
             AtOnce::Found(hit) => {
                 count_read(local.thread, true);
                 AtOnce::Found((hit.record.lend(), held))
@@ -310,7 +310,7 @@ impl Mapped {
             return AtOnce::Unusual;
         };
         let hazard = Hazard::new(&local.thread.hazards[0]);
-        match self.find_at_once(local, hazard, key) {
+        match self.find_at_once(local, hazard, self.hash(key), key) {
             AtOnce::Found(hit) => {
                 let found = f(hit.record.value());
                 hazard.clear();
