@@ -110,7 +110,7 @@ impl Mapped {
     #[inline]
     pub(crate) fn prefetch_bucket(&self, log2: u32, hash: u64) {
         if let Some(table) = self.tables.view(&self.log, log2) {
-            table.prefetch(hash);
+            table.prefetch(table.primary(hash));
         }
     }
 

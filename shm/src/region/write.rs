@@ -273,6 +273,10 @@ impl Mapped {
 impl<'m> Writer<'m> {
     fn new(region: &'m Mapped, context: &'m Context, change: &Change<'m>) -> Self {
         let remote = matches!(change.condition, Condition::Newer { .. });
+        let pin = region.pin_table(region.descriptor(context));
+        if let Some(table) = region.tables.view(&region.log, pin.log2) {
+            context.table.set(table);
+        }
         Self {
             region,
             thread: region.descriptor(context),
@@ -281,7 +285,7 @@ impl<'m> Writer<'m> {
             hash: region.hash(change.key),
             op: if remote { RingOp::Remote } else { RingOp::Change },
             appended: None,
-            pin: region.pin_table(region.descriptor(context)),
+            pin,
             lives_long: false,
         }
     }

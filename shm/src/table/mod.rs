@@ -77,10 +77,10 @@ impl View<'_> {
         1 << self.log2
     }
 
-    /// Starts to load the bucket of a hash.
+    /// Starts to load a bucket.
     #[inline(always)]
-    pub(crate) fn prefetch(self, hash: u64) {
-        prefetch(std::ptr::from_ref(&self.buckets[self.primary(hash) as usize]).cast());
+    pub(crate) fn prefetch(self, number: u32) {
+        prefetch(self.buckets.as_ptr().wrapping_add(number as usize).cast());
     }
 
     /// Primary bucket of a hash.

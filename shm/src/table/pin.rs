@@ -61,6 +61,13 @@ pub(crate) fn pin_known(word: &AtomicU64, table: &AtomicU64, known: u64) -> bool
     current
 }
 
+impl<'t> TablePin<'t> {
+    /// What [`pin_known`] has pinned.
+    pub(crate) fn of_known(word: &'t AtomicU64, known: u64) -> Self {
+        Self { word, outermost: true, log2: known as u32 }
+    }
+}
+
 /// Ends what [`pin_known`] began.
 #[inline(always)]
 pub(crate) fn unpin(word: &AtomicU64) {

@@ -10,7 +10,7 @@
 //! * The hazard is set in the way of readers: a plain store where the process can be reached by a
 //!   barrier from outside. The argument in `reclaim::hazard` is about the second look at the slot,
 //!   whatever the thread does afterwards; the CAS of the slot needs no more than it proves.
-//! * The dead mark is a plain store: see [`Record::mark_replaced`].
+//! * The dead mark is a plain store: see `Record::mark_replaced`.
 //!
 //! So two locked instructions are left: the CAS of the slot, and the count of dead bytes in the
 //! header of the old record's segment, a word of everybody.
@@ -19,33 +19,57 @@ use std::sync::Arc;
 
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::heap::record::{Draft, Record, Unpublished};
+use crate::heap::record::probe::{Probe, Probed};
+use crate::heap::record::{Draft, Unpublished};
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::counters::Counter;
-use crate::layout::record::{Extent, FLAG_DEADLINE, MAX_KEY};
+use crate::layout::record::{Extent, MAX_KEY};
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::reclaim::retire_replaced;
 use crate::region::clear::{PENDING, STAMPED};
+use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::read::Found;
-use crate::region::thread::Context;
+use crate::region::thread::Local;
 use crate::region::write::{Change, Condition, Writer, Written};
 use crate::region::{Kind, Token};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst};
-use crate::table::pin::TablePin;
+use crate::table::pin::{TablePin, pin_known, unpin};
 use crate::table::{View, linked};
+
+/// How far a plain write came.
+enum Plainly {
+    /// To its end, with this version; announced at that position, if anybody listens.
+    Done { version: u64, position: u64 },
+    /// Nothing was stored that has to be cleared.
+    NotBegun,
+    /// Its record is appended, or there was no room for it at once.
+    Begun(Option<Location>),
+}
 
 impl Mapped {
     /// Creates or replaces an entry, without options.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(self: &Arc<Self>, key: &[u8], value: &[u8]) -> Result<Written> {
-        let short = value.len() < self.log.segment_bytes() && !key.is_empty();
-        if !short || key.len() > MAX_KEY || !self.is_plain() {
-            return self.write(Change::new(key, value, Kind::Value, Condition::Always));
+        let usual = value.len() < self.log.segment_bytes() && (1..=MAX_KEY).contains(&key.len());
+        if usual
+            && self.is_plain()
+            && let Some(local) = self.local()
+        {
+            let hash = self.hash(key);
+            match self.put_plain(local, hash, key, value) {
+                Plainly::Done { version, position } => {
+                    let origin = self.members.origin();
+                    let token = Token { version, origin, kind: Kind::Value };
+                    return Ok(Written::Done { token, created: false, position });
+                }
+                Plainly::Begun(appended) => return self.go_on(local, hash, appended, key, value),
+                Plainly::NotBegun => {}
+            }
         }
-        self.put_plain(key, value)
+        self.write(Change::new(key, value, Kind::Value, Condition::Always))
     }
 
     /// Whether a write of a value has to look after nothing but its entry. What changes meanwhile,
@@ -57,15 +81,17 @@ impl Mapped {
         policy == 0 && self.puts_plainly
     }
 
-    fn put_plain(self: &Arc<Self>, key: &[u8], value: &[u8]) -> Result<Written> {
-        let context = self.context()?;
-        let thread = self.descriptor(&context);
-        let (words, hash) = (self.words(), self.hash(key));
-        let pin = self.pin_table(thread);
-        let table = self.tables.view(&self.log, pin.log2);
-        if let Some(table) = table {
-            table.prefetch(hash);
+    #[inline(always)]
+    fn put_plain(&self, local: Local<'_>, hash: u64, key: &[u8], value: &[u8]) -> Plainly {
+        let Local { context, thread } = local;
+        let (words, pin) = (self.words(), &thread.table_pin);
+        if !pin_known(pin, &words.table, context.table.log2()) {
+            return Plainly::NotBegun;
         }
+        // SAFETY: the context is of this region, which is mapped as long as `self` lives.
+        let table = unsafe { context.table.view() };
+        let primary = context.table.primary(hash);
+        table.prefetch(primary);
         thread.ring_start.store(words.ring_tail.load(Acquire), Release);
         crash::point("write.begun");
         let intent = &thread.intent;
@@ -83,75 +109,79 @@ impl Mapped {
             key,
             value,
         };
-        let extent = Extent::of(key.len(), value.len(), 0, self.log.alignment());
-        let own = &self.appender.own;
-        let announce = |location: Location| {
-            intent.record.store(location.0 + 1, Release);
+        let announce = |location: Location| intent.record.store(location.0 + 1, Release);
+        let appended =
+            Extent::of(key.len(), value.len(), 0, self.log.alignment()).and_then(|extent| {
+                self.appender.own.append(&self.log, context.index, &draft, extent, announce)
+            });
+        let Some(appended) = appended else {
+            return Plainly::Begun(None);
         };
-        let appended = extent
-            .and_then(|extent| own.append(&self.log, context.index, &draft, extent, announce));
-        if let (Some(appended), Some(table)) = (appended, table) {
-            let hazard = Hazard::new(&thread.hazards[0]);
-            if let Some(found) = self.find_plain(table, hazard, hash, key)
-                && let Some(token) = self.replace_plain(thread, &found, appended, draft.version)
-            {
-                let position = match words.journal_wanted.load(SeqCst) {
-                    0 => 0,
-                    _ => self.announce(RingOp::Change, appended.location),
-                };
-                crash::point("write.announced");
-                self.wake_key(hash as u32);
-                if self.is_stamped() {
-                    self.note_late(token.version);
-                }
-                intent.record.store(0, Release);
-                crash::point("write.cleared");
-                intent.slot.store(0, Release);
-                hazard.clear();
-                pin.release();
-                thread.count(Counter::Puts, 1);
-                thread.count(Counter::BytesWritten, (key.len() + value.len()) as u64);
-                return Ok(Written::Done { token, created: false, position });
-            }
+        let hazard = Hazard::new(&thread.hazards[0]);
+        let version = self
+            .find_plain(table, primary, hazard, hash, key)
+            .and_then(|found| self.replace_plain(thread, &found, appended, draft.version));
+        let Some(version) = version else {
+            return Plainly::Begun(Some(appended.location));
+        };
+        let position = match words.journal_wanted.load(SeqCst) {
+            0 => 0,
+            _ => self.announce(RingOp::Change, appended.location),
+        };
+        crash::point("write.announced");
+        self.wake_key(hash as u32);
+        if self.is_stamped() {
+            self.note_late(version);
         }
-        let appended = appended.map(|appended| appended.location);
-        self.go_on(&context, pin, hash, appended, (key, value))
+        intent.record.store(0, Release);
+        crash::point("write.cleared");
+        intent.slot.store(0, Release);
+        hazard.clear();
+        unpin(pin);
+        thread.count(Counter::Puts, 1);
+        thread.count(Counter::BytesWritten, (key.len() + value.len()) as u64);
+        Plainly::Done { version, position }
     }
 
-    /// The entry, under the hazard; `None` for everything that is not as usual.
+    /// The entry, if it is a value without a deadline of its own, under the hazard; `None` for
+    /// everything that is not as usual.
     #[inline(always)]
     fn find_plain<'m>(
         &'m self,
         table: View<'m>,
+        mut number: u32,
         hazard: Hazard<'m>,
         hash: u64,
         key: &[u8],
     ) -> Option<Found<'m>> {
         let tag = tag_of(hash);
-        let mut number = table.primary(hash);
-        let mut bucket = &table.buckets[number as usize];
+        let mut bucket = table.buckets.get(number as usize)?;
         let header = HeaderWord(bucket.header.load(SeqCst));
         if header.is_pending() || header.is_frozen() {
             return None;
         }
         for _ in 0..=MAX_OVERFLOW {
             let mut candidates = bucket.slots_with_tag(tag);
-            while candidates != 0 {
+            while let Some(slot) = bucket.slots.get(candidates.trailing_zeros() as usize) {
                 let index = candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
-                let slot = &bucket.slots[index];
                 let word = SlotWord(slot.load(Acquire));
                 let location = word.location();
                 self.log.prefetch_to_replace(location);
-                if word.is_frozen() || self.protect(hazard, slot, word).is_err() {
+                hazard.announce_as(self.plain_hazards, location.segment());
+                if word.is_frozen() || slot.load(SeqCst) != word.0 {
                     return None;
                 }
-                // SAFETY: `protect` proved that the slot still referred to the record after the
-                // hazard was visible; it stays until the hazard is cleared.
-                let record = unsafe { Record::try_read(&self.log, location) }?;
-                if record.head().hash == hash as u32 && record.has_key(key) {
-                    let place = SlotRef::new(number, index).in_table(table.log2);
-                    return Some(Found { slot, place, word, record });
+                // SAFETY: the slot still referred to the record after the hazard was visible; it
+                // stays until the hazard is cleared.
+                match unsafe { Probe::look::<true>(&self.log, location, key) } {
+                    Probed::Found(probe) if probe.is_of(Kind::Value as u8) => {
+                        let place = SlotRef::new(number, index).in_table(table.log2);
+                        let record = probe.record(&self.log);
+                        return Some(Found { slot, place, word, record });
+                    }
+                    Probed::OtherKey => {}
+                    Probed::Found(_) | Probed::Broken => return None,
                 }
             }
             number = u32::try_from(linked(bucket.link.load(Acquire))?).ok()?;
@@ -160,7 +190,8 @@ impl Mapped {
         None
     }
 
-    /// One CAS of the slot, if a value is there. `None`: it is to be looked at again.
+    /// One CAS of the slot. `None`: the entry is to be looked at again. `written`: the version that
+    /// the new record has.
     #[inline(always)]
     fn replace_plain(
         &self,
@@ -168,35 +199,31 @@ impl Mapped {
         found: &Found<'_>,
         appended: Unpublished<'_>,
         written: u64,
-    ) -> Option<Token> {
-        let head = found.record.head();
-        if head.kind != Kind::Value as u8 || head.flags & FLAG_DEADLINE != 0 {
-            return None;
-        }
-        let floor = self.words().floor.load(SeqCst);
-        let version = floor.max(head.version).saturating_add(1);
+    ) -> Option<u64> {
+        let Found { slot, place, word, ref record } = *found;
+        let words = self.words();
+        let version = words.floor.load(SeqCst).max(record.head().version).saturating_add(1);
         // With a stamp the entry may be other than it looks.
-        let ceiling = self.words().ceiling.load(Acquire);
+        let ceiling = words.ceiling.load(Acquire);
         if version >= ceiling || ceiling & (PENDING | STAMPED) != 0 {
             return None;
         }
-        let new = SlotWord::occupied(found.word.tag(), appended.location);
-        let new = new.with_frequency_of(found.word);
         if version != written {
             appended.set_version(version);
         }
+        let new = word.moved_to(appended.location);
         let intent = &thread.intent;
-        intent.old.store(found.word.0, Release);
+        intent.old.store(word.0, Release);
         intent.new.store(new.0, Release);
-        intent.slot.store(found.place.to_word(), Release);
+        intent.slot.store(place.to_word(), Release);
         crash::point("write.intended");
-        if found.slot.compare_exchange(found.word.0, new.0, SeqCst, Relaxed).is_err() {
+        if slot.compare_exchange(word.0, new.0, SeqCst, Relaxed).is_err() {
             return None;
         }
         crash::point("write.replaced");
-        retire_replaced(&self.log, found.word.location(), &found.record);
+        retire_replaced(&self.log, word.location(), record);
         crash::point("write.retired");
-        Some(Token { version, origin: self.members.origin(), kind: Kind::Value })
+        Some(version)
     }
 
     /// The rest of a write that is not as usual. `appended`: its record.
@@ -204,25 +231,28 @@ impl Mapped {
     #[inline(never)]
     fn go_on(
         self: &Arc<Self>,
-        context: &Context,
-        pin: TablePin<'_>,
+        Local { context, thread }: Local<'_>,
         hash: u64,
         appended: Option<Location>,
-        (key, value): (&[u8], &[u8]),
+        key: &[u8],
+        value: &[u8],
     ) -> Result<Written> {
         let change = Change::new(key, value, Kind::Value, Condition::Always);
         let writer = Writer {
             region: self,
-            thread: self.descriptor(context),
+            thread,
             context,
             change,
             hash,
             op: RingOp::Change,
             // A version that no record has: what an attempt above gave it is not known here.
             appended: appended.map(|location| (location, 0)),
-            pin,
+            pin: TablePin::of_known(&thread.table_pin, context.table.log2()),
             lives_long: false,
         };
+        // Inserts move the chains of a growing index. Where none come any more, writes that meet a
+        // chain that was moved see to it that the growth ends; what goes wrong there, others find.
+        let _ = self.help_growth(mover(thread));
         let written = self.carry_out(writer);
         if !matches!(written, Err(Error::OutOfSpace { .. })) {
             return written;
