@@ -92,6 +92,24 @@ fn every_operation_has_its_typed_form() {
 }
 
 #[test]
+fn many_entries_at_a_time_and_none() {
+    let (_dir, node) = home();
+    let quotes = quotes(&node);
+    let put = quotes.put_all(&[("A", QUOTE), ("B", QUOTE), ("C", QUOTE)]).expect("put");
+    assert_eq!(put.all().expect("all").len(), 3);
+    let removed = quotes.remove_all(&["B", "D"]).expect("remove").all().expect("all");
+    assert!(removed[0].is_some() && removed[1].is_none());
+    assert!(quotes.invalidate("A").expect("invalidate").is_some());
+    assert!(quotes.contains_key("A").expect("contains"));
+    assert!(!quotes.contains_value_for_key("A").expect("contains"));
+    let invalid = quotes.get_versioned("A").expect("get").expect("present");
+    assert_eq!((invalid.0, quotes.get_copy("A").expect("get")), (None, None));
+    assert!(quotes.create_invalid("A").is_err());
+    quotes.clear().expect("clear");
+    assert!(quotes.is_empty().expect("len"));
+}
+
+#[test]
 fn changes_arrive_with_their_types() {
     let (_dir, node) = home();
     let quotes = quotes(&node);

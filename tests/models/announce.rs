@@ -86,10 +86,7 @@ const NONE: Intent = Intent { record: 0, from: 0, says: Says::Nothing };
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Next {
     /// The writer's or cleaner's own swap.
-    Swap {
-        old: u8,
-        announces: bool,
-    },
+    Swap { old: u8, announces: bool },
     /// The announcement was the own one.
     Finish,
     /// It was that of the dead.
@@ -233,9 +230,8 @@ impl Model for Key {
 
 impl Key {
     fn is_over(&self, state: &State) -> bool {
-        let over = |(process, role): (&Process, &Role)| {
-            process.dead || process.completed >= goal(*role)
-        };
+        let over =
+            |(process, role): (&Process, &Role)| process.dead || process.completed >= goal(*role);
         state.processes.iter().zip(&self.roles).all(over)
     }
 
@@ -391,11 +387,8 @@ impl Turn<'_> {
             return Step::Search;
         }
         let record = self.own();
-        let announces = if self.variant() == Variant::DecideLate {
-            self.state.wanted
-        } else {
-            announces
-        };
+        let announces =
+            if self.variant() == Variant::DecideLate { self.state.wanted } else { announces };
         let without_record = self.op() == Op::Destroy && !announces;
         self.state.slot = if without_record { 0 } else { record };
         let at = self.tail();

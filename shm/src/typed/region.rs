@@ -167,6 +167,14 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
         self.inner.token(key.to_bytes().as_ref())
     }
 
+    /// Whether the key is present and has a value.
+    ///
+    /// # Errors
+    /// As [`Region::get`], without pins.
+    pub fn contains_value_for_key(&self, key: &K) -> Result<bool> {
+        self.inner.contains_value_for_key(key.to_bytes().as_ref())
+    }
+
     /// Whether the key is present, with a value or without.
     ///
     /// # Errors

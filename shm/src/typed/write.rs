@@ -1,7 +1,10 @@
 //! The typed region: writes and atomic operations.
 
+use std::borrow::Borrow;
+
 use crate::error::{Error, Result};
 use crate::region::atomic;
+use crate::region::bulk::Bulk;
 use crate::region::{Outcome, Swap, Token, WriteOptions};
 use crate::typed::{Key, Region, Value, not_of_type};
 
@@ -204,6 +207,51 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
     /// As [`Region::put`].
     pub fn remove(&self, key: &K) -> Result<Option<Outcome>> {
         self.untyped().remove(key.to_bytes().as_ref())
+    }
+
+    /// [`Region::put`] of many entries. Of a key that is there twice the last value stays.
+    ///
+    /// # Errors
+    /// As [`put_all`](crate::Region::put_all) of the untyped region.
+    pub fn put_all<Q: Borrow<K>, W: Borrow<V>>(&self, entries: &[(Q, W)]) -> Result<Bulk<Outcome>> {
+        let entries: Vec<(K::Bytes<'_>, &[u8])> = entries
+            .iter()
+            .map(|(key, value)| (key.borrow().to_bytes(), value.borrow().as_bytes()))
+            .collect();
+        self.untyped().put_all(&entries)
+    }
+
+    /// [`Region::remove`] of many keys: `None` for those that are absent.
+    ///
+    /// # Errors
+    /// As [`put_all`](crate::Region::put_all) of the untyped region.
+    pub fn remove_all<Q: Borrow<K>>(&self, keys: &[Q]) -> Result<Bulk<Option<Outcome>>> {
+        let keys: Vec<K::Bytes<'_>> = keys.iter().map(|key| key.borrow().to_bytes()).collect();
+        self.untyped().remove_all(&keys)
+    }
+
+    /// Creates an entry without a value: the key is present and invalid.
+    ///
+    /// # Errors
+    /// As [`create_invalid`](crate::Region::create_invalid) of the untyped region.
+    pub fn create_invalid(&self, key: &K) -> Result<Outcome> {
+        self.untyped().create_invalid(key.to_bytes().as_ref())
+    }
+
+    /// Takes the value of an entry and keeps its key. `None` if it was invalid already.
+    ///
+    /// # Errors
+    /// As [`invalidate`](crate::Region::invalidate) of the untyped region.
+    pub fn invalidate(&self, key: &K) -> Result<Option<Outcome>> {
+        self.untyped().invalidate(key.to_bytes().as_ref())
+    }
+
+    /// Takes all entries out of the region, at one instant.
+    ///
+    /// # Errors
+    /// As [`clear`](crate::Region::clear) of the untyped region.
+    pub fn clear(&self) -> Result<()> {
+        self.untyped().clear()
     }
 
     /// Destroys an entry that still has the token `expected`.
