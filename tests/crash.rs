@@ -7,7 +7,9 @@ use std::process::Child;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use vug::Node;
-use vug_tests::victim::{DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity, decode, encode};
+use vug_tests::victim::{
+    DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity, decode, encode, whole_or_nothing,
+};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 
@@ -90,6 +92,7 @@ fn kill_at(at: &str) -> bool {
         let counters = region.statistics();
         assert_eq!((counters.threads, counters.pins), (1, 0), "{at}");
     }
+    whole_or_nothing(&node);
     audit(&node);
     victim.was_killed()
 }

@@ -156,7 +156,7 @@ impl Node {
         for name in self.regions()? {
             match self.recover_region(&name) {
                 Ok(found) => report.add(found),
-                Err(Error::RegionNotFound { .. }) => {}
+                Err(Error::RegionNotFound { .. } | Error::RegionDestroyed { .. }) => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -174,7 +174,7 @@ impl Node {
         for name in self.regions()? {
             match self.region(&name).open().and_then(|region| region.maintain(options)) {
                 Ok(done) => report.add(&done),
-                Err(Error::RegionNotFound { .. }) => {}
+                Err(Error::RegionNotFound { .. } | Error::RegionDestroyed { .. }) => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

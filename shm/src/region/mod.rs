@@ -155,11 +155,29 @@ impl WriteOptions {
 /// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
 /// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline | sees every change made before it looks; never sleeps through one, up to half a second late if the writer was killed or stopped before it woke anybody |
 /// | `changed_async`, `region_changed_async`, `Subscription::next` | does not block the task; one thread of the process sleeps for all tasks | the same |
-/// | `iter`, `scan` | lock-free | a key present all the time is seen at least once |
-/// | `len` | wait-free | exact when nobody writes |
+/// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an instant of its own |
+/// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant for all keys |
+/// | `iter`, `keys`, `scan` | lock-free | a key present all the time is seen at least once |
+/// | `len` | wait-free, but for what a killed `clear` left | exact when nobody writes |
 ///
 /// A process may be killed at any instruction: others go on at once, and nothing is lost but its
 /// unfinished operation.
+///
+/// # What becomes of the region
+///
+/// | operation | this process | other processes of the node | the file | who opens the name later |
+/// |---|---|---|---|---|
+/// | [`close`](Self::close) | `RegionClosed` | go on | stays | finds the region |
+/// | dropping the last handle | nothing is left to use | go on | stays | finds the region |
+/// | [`destroy_region`](Self::destroy_region) | `RegionDestroyed` | the same, from their next operation on | its name goes at once, its memory with the last process that has it open | finds nothing, and may create it anew |
+/// | [`local_destroy_region`](Self::local_destroy_region) | the same | the same; other nodes keep theirs | the same | the same |
+/// | [`invalidate_region`](Self::invalidate_region), [`local_invalidate_region`](Self::local_invalidate_region) | keys stay, values are gone | the same | stays | finds the keys |
+/// | [`clear`](Self::clear), [`local_clear`](Self::local_clear) | no entry is left | the same | stays | finds it empty |
+/// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as destroyed | as destroyed |
+///
+/// Who waits or listens hears of a destroy or close by the same error, after what happened before.
+/// Guards stay valid in any case. In a distributed region the forms without `local_` are not built
+/// yet, and the local ones, but for `local_destroy_region`, are refused in a replicate.
 #[derive(Debug, Clone)]
 pub struct Region {
     pub(crate) mapped: Arc<Mapped>,

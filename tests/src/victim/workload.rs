@@ -2,6 +2,7 @@
 
 use super::oracle::{Report, decode, encode};
 use super::script::{CROWD, DISTRIBUTED, EVICTING, LARGE, LOCAL, sacrifice, visit};
+use super::whole;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub(super) fn run(home: &Path) {
     large(&report, home, &local);
     large(&report, home, &distributed);
     evict(&open(EVICTING));
+    open(EVICTING).set_max_entries(800).expect("a lower bound");
+    whole::run(&node);
     node.set_origin(7).expect("origin");
     let never = distributed.wait_applied(u64::MAX, Some(Instant::now()));
     assert!(matches!(never, Err(vug::Error::AckTimeout { .. })), "{never:?}");

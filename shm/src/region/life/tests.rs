@@ -59,6 +59,8 @@ fn every_member_learns_that_the_region_was_destroyed() {
     let region = mine.region("r").create().expect("a region");
     let other = theirs.region("r").open().expect("the region");
     region.put(b"k", b"v").expect("put");
+    let reader = Node::open_read_only(home.path()).expect("a node");
+    let reader = reader.region("r").expect("the region");
     let guard = other.get_owned(b"k").expect("get").expect("there");
     let handle = other.handle(b"k").expect("there");
     region.destroy_region().expect("it lives");
@@ -68,6 +70,8 @@ fn every_member_learns_that_the_region_was_destroyed() {
     }
     assert!(matches!(handle.token(), Err(Error::RegionDestroyed { .. })));
     assert_eq!(&*guard, b"v", "what was lent stays");
+    assert!(matches!(reader.get(b"k"), Err(Error::RegionDestroyed { .. })));
+    assert!(matches!(reader.len(), Err(Error::RegionDestroyed { .. })));
     assert!(matches!(region.destroy_region(), Err(Error::RegionDestroyed { .. })));
     assert!(matches!(theirs.region("r").open(), Err(Error::RegionNotFound { .. })));
     let anew = theirs.region("r").create().expect("the name is free");
