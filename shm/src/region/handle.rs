@@ -276,3 +276,6 @@ fn touch_again(region: &Mapped, slot: &AtomicU64, word: SlotWord) {
         region.touch(slot, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -422,3 +422,6 @@ impl Mapped {
             .any(|word| word.state() == Some(SegmentState::Active) && word.owner() == index)
     }
 }
+
+#[cfg(test)]
+mod tests;
