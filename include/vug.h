@@ -351,6 +351,15 @@ typedef struct vug_entry_t {
 // A codec could not turn a value into bytes, or bytes into a value.
 #define VUG_ERR_CODEC -408
 
+// The region was destroyed.
+#define VUG_ERR_REGION_DESTROYED -409
+
+// This process has closed the region.
+#define VUG_ERR_REGION_CLOSED -410
+
+// Some keys of an operation on many keys failed.
+#define VUG_ERR_BULK_FAILED -411
+
 // The handle was opened before a fork, by the parent of this process.
 #define VUG_ERR_FORKED_CHILD -501
 

@@ -90,6 +90,12 @@ pub const VUG_ERR_COUNTER_OVERFLOW: vug_status_t = -406;
 pub const VUG_ERR_NOT_OF_TYPE: vug_status_t = -407;
 /// A codec could not turn a value into bytes, or bytes into a value.
 pub const VUG_ERR_CODEC: vug_status_t = -408;
+/// The region was destroyed.
+pub const VUG_ERR_REGION_DESTROYED: vug_status_t = -409;
+/// This process has closed the region.
+pub const VUG_ERR_REGION_CLOSED: vug_status_t = -410;
+/// Some keys of an operation on many keys failed.
+pub const VUG_ERR_BULK_FAILED: vug_status_t = -411;
 
 /// The handle was opened before a fork, by the parent of this process.
 pub const VUG_ERR_FORKED_CHILD: vug_status_t = -501;
@@ -158,6 +164,9 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_COUNTER_OVERFLOW, c"the sum does not fit a counter"),
     (VUG_ERR_NOT_OF_TYPE, c"value of another type"),
     (VUG_ERR_CODEC, c"value cannot be encoded or decoded"),
+    (VUG_ERR_REGION_DESTROYED, c"region was destroyed"),
+    (VUG_ERR_REGION_CLOSED, c"region is closed"),
+    (VUG_ERR_BULK_FAILED, c"some of many keys failed"),
     (VUG_ERR_FORKED_CHILD, c"handle of the parent process"),
     (VUG_ERR_BRIDGE_RUNS, c"another bridge runs"),
     (VUG_ERR_IO, c"input/output error"),
