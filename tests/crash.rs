@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use vug::Node;
 use vug_tests::victim::{
-    DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity, decode, encode, whole_or_nothing,
+    CROWD, DISTRIBUTED, LOCAL, Mixed, Nursery, Oracle, capacity, decode, encode, whole_or_nothing,
 };
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
@@ -27,9 +27,10 @@ fn audit(node: &Node) {
     }
 }
 
-/// Points that a writer passes only if another is faster between two of its steps: the script
-/// cannot be sure to get there. The random kills do.
-const RACES: [&str; 3] = ["write.abandoned", "clean.abandoned", "run.given_back"];
+/// Points that a writer passes only if another is faster between two of its steps, one of them if
+/// the whole ring was: the script cannot be sure to get there. The random kills do.
+const RACES: [&str; 4] =
+    ["write.abandoned", "clean.abandoned", "run.given_back", "announce.unknown"];
 
 /// Names of all crash points in the source of the library.
 fn points_in_source() -> BTreeSet<String> {
@@ -109,7 +110,7 @@ fn kill_at_all(n: u32, choose: impl Fn(&str) -> bool) {
 }
 
 fn is_of_writes(at: &str) -> bool {
-    let hot = ["insert.", "write.", "append.", "journal.", "retire."];
+    let hot = ["insert.", "write.", "append.", "journal.", "announce.own", "retire."];
     hot.iter().any(|prefix| at.starts_with(prefix))
 }
 
@@ -178,6 +179,10 @@ fn recoverers_die(first: &str, second: &str) -> usize {
     for key in ["replaced", "intended"] {
         region.put(key.as_bytes(), &encode(0, 100)).expect("put");
     }
+    // And one where nobody listens, who destroyed without a record.
+    node.region(CROWD).open().expect("open").put(b"recordless", b"here").expect("put");
+    let destroyer = nursery.run("destroy", &[CROWD, "recordless"], Some("write.replaced"));
+    assert!(destroyer.was_killed());
     let waiting = DEATHS.map(|(at, key, _)| nursery.start_writer(LOCAL, key, at));
     waiting.into_iter().for_each(Nursery::let_die);
     let counted = region.statistics().counters;

@@ -57,7 +57,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
                 Some(count) => println!("{} is {count} now", event.key),
                 None => println!("{} is gone", event.key),
             },
-            Notice::Lapped { .. } => return Err("four changes cannot lap anybody".into()),
+            other => return Err(format!("four changes cannot lap anybody: {other:?}").into()),
         }
     }
 

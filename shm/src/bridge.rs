@@ -220,7 +220,8 @@ impl Feed {
             return Err(Error::NotAllowed { region: self.region.name().into(), what });
         }
         let condition = Condition::Newer { version, origin };
-        let change = write::Change { key, value, kind, condition, deadline, expiration };
+        let change = write::Change::new(key, value, kind, condition);
+        let change = write::Change { deadline, expiration, local: false, ..change };
         match self.mapped().write(change)? {
             Written::Done { .. } => Ok(Applied::Newer),
             Written::Refused(Some(token)) if (token.version, token.origin) == (version, origin) => {

@@ -1,4 +1,5 @@
 //! Layer 3: the event ring. Every change is announced by one word that names its record.
+//! Who announces what, and when, is `region::announce`.
 //!
 //! # Protocol
 //!
@@ -16,7 +17,7 @@
 //!
 //! | killed after | state | who repairs |
 //! |---|---|---|
-//! | slot CAS of the write, before the cell CAS | change not announced | recovery of the thread: it looks from `ring_start` on and announces once |
+//! | slot CAS of the write, before the cell CAS | change not announced | who replaces the record, or recovery: see `region::announce` |
 //! | cell CAS | tail behind by one | the next producer, or a consumer's look at the tail |
 //! | tail CAS | done | - |
 //!
@@ -46,6 +47,19 @@ pub(crate) enum Cell {
     Lapped,
 }
 
+/// What became of an announcement that is to be made once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Once {
+    /// It is there now.
+    Appended(u64),
+    /// It was there.
+    Found(u64),
+    /// The caller refused.
+    Refused,
+    /// The ring went round since: nobody can tell any more.
+    Unknown,
+}
+
 impl<'a> Journal<'a> {
     /// `cells.len()` is a power of two.
     pub(crate) fn new(cells: &'a [AtomicU64], tail: &'a AtomicU64) -> Self {
@@ -66,6 +80,19 @@ impl<'a> Journal<'a> {
 
     /// Appends an announcement and returns its position. Lock-free.
     pub(crate) fn append(&self, op: RingOp, location: Location) -> u64 {
+        self.append_unless(op, location, || false).unwrap_or(0)
+    }
+
+    /// The same unless `refuses` says so. It is asked after a look at the tail and its cell, and
+    /// before the CAS of that cell: so whatever was done before a word went into the ring that
+    /// comes before this one is visible to it. `None`: refused.
+    #[inline]
+    pub(crate) fn append_unless(
+        &self,
+        op: RingOp,
+        location: Location,
+        refuses: impl Fn() -> bool,
+    ) -> Option<u64> {
         loop {
             let position = self.tail.load(Acquire);
             let cell = self.cell(position);
@@ -77,14 +104,68 @@ impl<'a> Journal<'a> {
             if self.tail.load(Acquire) != position {
                 continue;
             }
-            let word = CellWord::new(self.lap(position), op, location);
-            if cell.compare_exchange(seen, word.0, SeqCst, Relaxed).is_ok() {
-                crash::point("journal.written");
-                self.help(position);
-                crash::point("journal.advanced");
-                return position;
+            if refuses() {
+                return None;
+            }
+            if self.write(position, seen, op, location) {
+                return Some(position);
             }
         }
+    }
+
+    /// Appends an announcement unless the ring has it at `from` or behind, where everybody who may
+    /// announce it does so by this function, or refuses to append once somebody else may do this.
+    /// Lock-free.
+    pub(crate) fn append_once(
+        &self,
+        from: u64,
+        op: RingOp,
+        location: Location,
+        refuses: impl Fn() -> bool,
+    ) -> Once {
+        let mut looked = from;
+        loop {
+            let position = self.tail();
+            if position.saturating_sub(looked) > self.len() {
+                return Once::Unknown;
+            }
+            for earlier in looked..position {
+                match self.read(earlier) {
+                    Cell::Written(word) if word.location() == location => {
+                        return Once::Found(earlier);
+                    }
+                    Cell::Lapped => return Once::Unknown,
+                    _ => {}
+                }
+            }
+            looked = position;
+            let seen = self.cell(position).load(Acquire);
+            // Written since: it may be the very one.
+            let written = CellWord(seen).lap() == self.lap(position);
+            if written || self.tail.load(Acquire) != position {
+                continue;
+            }
+            if refuses() {
+                return Once::Refused;
+            }
+            if self.write(position, seen, op, location) {
+                return Once::Appended(position);
+            }
+        }
+    }
+
+    /// One CAS of the cell of the tail, and the help for the tail.
+    #[inline]
+    fn write(&self, position: u64, seen: u64, op: RingOp, location: Location) -> bool {
+        let word = CellWord::new(self.lap(position), op, location);
+        let cell = self.cell(position);
+        if cell.compare_exchange(seen, word.0, SeqCst, Relaxed).is_err() {
+            return false;
+        }
+        crash::point("journal.written");
+        self.help(position);
+        crash::point("journal.advanced");
+        true
     }
 
     fn help(&self, position: u64) {
@@ -120,18 +201,6 @@ impl<'a> Journal<'a> {
             return Cell::Lapped;
         }
         Cell::Written(word)
-    }
-
-    /// Whether `location` was announced at or after `from`. None = cannot tell, the ring is
-    /// shorter than that.
-    pub(crate) fn announced(&self, from: u64, location: Location) -> Option<bool> {
-        let tail = self.tail();
-        if tail.saturating_sub(from) > self.len() {
-            return None;
-        }
-        Some((from..tail).any(|position| {
-            matches!(self.read(position), Cell::Written(word) if word.location() == location)
-        }))
     }
 }
 
@@ -172,8 +241,42 @@ mod tests {
         assert_eq!(journal.tail(), 1);
         tail.store(0, SeqCst);
         assert_eq!(journal.append(RingOp::Change, location(8)), 1);
-        assert_eq!(journal.announced(0, location(7)), Some(true));
-        assert_eq!(journal.announced(0, location(9)), Some(false));
+        let once = |n| journal.append_once(0, RingOp::Change, location(n), || false);
+        assert_eq!(
+            (once(7), once(8), once(9)),
+            (Once::Found(0), Once::Found(1), Once::Appended(2))
+        );
+        assert_eq!(journal.append_once(0, RingOp::Change, location(1), || true), Once::Refused);
+    }
+
+    #[test]
+    fn a_ring_that_went_round_tells_nothing() {
+        let cells: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
+        let tail = AtomicU64::new(0);
+        let journal = Journal::new(&cells, &tail);
+        for n in 0..5 {
+            journal.append(RingOp::Change, location(n));
+        }
+        let once = |from| journal.append_once(from, RingOp::Change, location(7), || false);
+        assert_eq!((once(0), once(1)), (Once::Unknown, Once::Appended(5)));
+    }
+
+    #[test]
+    fn many_announce_each_change_once() {
+        let cells: Vec<AtomicU64> = (0..1024).map(|_| AtomicU64::new(0)).collect();
+        let tail = AtomicU64::new(0);
+        let journal = Journal::new(&cells, &tail);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..1000 {
+                        let once = journal.append_once(0, RingOp::Change, location(n), || false);
+                        assert!(matches!(once, Once::Appended(_) | Once::Found(_)));
+                    }
+                });
+            }
+        });
+        assert_eq!(journal.tail(), 1000);
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //! 1. finish the insert that its descriptor describes, if a bucket header still names it;
 //! 2. finish or undo the claim of an overflow bucket;
 //! 3. the intent (see `region::write`): mark the replaced record dead; announce the new one if it
-//!    was published and the ring does not have it; mark it if it is not in the index; take an
-//!    announced tombstone of a local region out of the index;
+//!    is in the index and the ring does not have it (see `region::announce`; what left the index
+//!    since was announced before); mark it if it is not; take an announced tombstone of a local
+//!    region out of the index;
 //! 4. clear hazards and closed time; 5. its active segments are sealed; 6. free the descriptor.
 //!
 //! Sealed, not opened for adoption: another dead thread of the same process may have an intent that
@@ -33,15 +34,19 @@ use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::heap::{release, run};
+use crate::layout::counters::Counter;
 use crate::layout::thread::{Attachment, OwnerWord, ThreadDescriptor};
-use crate::layout::word::{HeaderWord, Location, RingOp, SegmentState, SlotRef, SlotWord};
+use crate::layout::word::{
+    HeaderWord, Location, RegionOp, RingOp, SegmentState, SlotRef, SlotWord,
+};
 use crate::member::MemberId;
 use crate::reclaim::hazard::Hazard;
 use crate::reclaim::{abandon, retire};
 use crate::region::Kind;
+use crate::region::attributes::DataPolicy;
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
-use crate::region::write::NO_RECORD;
+use crate::region::write::{NO_RECORD, PROMISE_EVICTION};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
 use crate::table::{View, overflow, tables};
 
@@ -287,12 +292,9 @@ fn finish_intent(
         retire_at(region, old.location())?;
         crash::point("recover.retired");
     }
-    let announce = thread.intent.announce.load(Acquire);
     let Some(own) = own else {
-        // Destroyed without a record: who listens has to look again.
-        if replaced && announce == RingOp::Region as u64 + 1 {
-            report.events_announced +=
-                u32::from(region.announce(RingOp::Region, Location::NONE) > 0);
+        if published || replaced {
+            announce_recordless(region, thread, old, published, report);
         }
         return Ok(());
     };
@@ -307,10 +309,9 @@ fn finish_intent(
     let hash = record.head().hash;
     let log2 = region.words().table.load(SeqCst) as u32;
     let found = region.locate(mover(thread), log2, hash, own)?;
-    let published = published || found.is_some();
-    if published || record.was_published() {
-        announce_once(region, thread, announce, own, report);
-    }
+    // A region that stores nothing has its changes nowhere else.
+    let passed_on = region.attributes.data_policy == DataPolicy::Empty && record.was_published();
+    announce_once(region, thread, found.is_some() || passed_on, own, &record, report);
     match found {
         // A tombstone of a local region stays in the index only until it is announced.
         Some(_) if !region.is_distributed() && record.head().kind == Kind::Tombstone as u8 => {
@@ -322,6 +323,32 @@ fn finish_intent(
     }
     crash::point("recover.own");
     Ok(())
+}
+
+/// Announces what left the index without a record. `emptied`: the slot still is as it was left.
+fn announce_recordless(
+    region: &Mapped,
+    thread: &ThreadDescriptor,
+    old: SlotWord,
+    emptied: bool,
+    report: &mut Recovery,
+) {
+    match thread.intent.announce.load(Acquire) {
+        PROMISE_EVICTION if emptied => {
+            let since = thread.ring_start.load(Acquire);
+            report.events_announced += u32::from(region.recover_evicted(since, old.location()));
+        }
+        PROMISE_EVICTION => {
+            thread.count(Counter::EventsDropped, 1);
+        }
+        // Destroyed: who listens has to look again.
+        promise if promise == RingOp::Region.promise() => {
+            let position = region.announce_region(RegionOp::LookAgain);
+            report.events_announced += u32::from(position > 0);
+        }
+        _ => return,
+    }
+    crash::point("recover.recordless");
 }
 
 /// The word in the slot that the dead thread was about to change, as if it were not frozen.
@@ -336,26 +363,29 @@ fn intended_word(region: &Mapped, thread: &ThreadDescriptor) -> Result<Option<Sl
     Ok(slot.map(|slot| SlotWord(slot.load(SeqCst)).thawed()))
 }
 
-/// Announces a published change unless the ring has it, and wakes who its thread may have left
-/// asleep.
+/// Announces a change that is in the index unless the ring has it, and wakes who its thread may
+/// have left asleep. A writer that saw no listener says that there may be some by now.
 fn announce_once(
     region: &Mapped,
     thread: &ThreadDescriptor,
-    announce: u64,
+    indexed: bool,
     own: Location,
+    record: &Record<'_>,
     report: &mut Recovery,
 ) {
-    let op = match announce {
-        2 => RingOp::Change,
-        3 => RingOp::Remote,
-        4 => RingOp::Local,
-        _ => return,
-    };
+    let promise = thread.intent.announce.load(Acquire);
     let since = thread.ring_start.load(Acquire);
-    if region.journal().announced(since, own) != Some(true) {
-        report.events_announced += u32::from(region.announce(op, own) > 0);
-        crash::point("recover.announced");
-    }
+    let announced = match RingOp::promised(promise) {
+        Some(op) => indexed && region.announce_for(since, op, own, record),
+        None => {
+            let may_be_published = thread.intent.slot.load(Acquire) != 0;
+            may_be_published
+                && promise == RingOp::Region.promise()
+                && region.announce_region(RegionOp::LookAgain) > 0
+        }
+    };
+    report.events_announced += u32::from(announced);
+    crash::point("recover.announced");
     region.wake_listeners();
     region.members.ring_bell_if_asleep();
 }

@@ -66,7 +66,7 @@ fn events(events: &mut Subscription) -> Vec<(Kind, u64)> {
     std::iter::from_fn(|| events.poll().expect("poll"))
         .map(|notice| match notice {
             Notice::Event(event) => (event.token.kind, event.token.version),
-            Notice::Lapped { .. } => panic!("the ring is long enough"),
+            other => panic!("the ring is long enough: {other:?}"),
         })
         .collect()
 }

@@ -97,7 +97,7 @@ fn a_full_region_takes_destroys_while_somebody_listens() {
                     (Kind::Tombstone, &n.to_le_bytes()[..])
                 );
             }
-            Some(Notice::Lapped { .. }) => {}
+            Some(other) => assert!(matches!(other, Notice::Lapped { .. })),
             None => panic!("nobody told of destroy {n}"),
         }
     }

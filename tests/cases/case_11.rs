@@ -49,6 +49,7 @@ impl Follower {
                     (event.position, event.position + 1)
                 }
                 Notice::Lapped { from, to } => (from, to),
+                other => panic!("{other:?}"),
             };
             assert!(from < to);
             assert_eq!(from, self.next.unwrap_or(from), "a hole");
@@ -132,7 +133,8 @@ fn case_11_resynchronisation() {
                         copy.insert(event.key, (event.token.version, event.value));
                     }
                 }
-                Notice::Lapped { .. } => {
+                other => {
+                    assert!(matches!(other, Notice::Lapped { .. }));
                     copy.clear();
                     for entry in region.iter().map(|entry| entry.expect("entry")) {
                         copy.insert(entry.key, (entry.token.version, Some(entry.value)));

@@ -14,8 +14,9 @@ use crate::check::source::Source;
 use crate::check::words::{Plan, Words};
 use crate::error::Result;
 use crate::layout::record::{
-    DEADLINE_BYTES, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, RECORD_HEADER, RecordHeader,
-    STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
+    DEADLINE_BYTES, FLAG_BULK, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE,
+    PREVIOUS_BYTES, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_ANNOUNCED, STATE_CREATED,
+    STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
 };
 use crate::layout::word::{HIDDEN_TAG, Location, SegmentState, tag_of};
 use crate::region::Kind;
@@ -245,7 +246,13 @@ impl Walk<'_> {
             self.found.problem(place, "its kind is none");
         }
         self.extensions(place, record);
-        let known = STATE_DEAD | STATE_ABANDONED | STATE_PUBLISHED;
+        let known = STATE_DEAD
+            | STATE_ABANDONED
+            | STATE_PUBLISHED
+            | STATE_ANNOUNCED
+            | STATE_HELPED
+            | STATE_CREATED
+            | STATE_SILENT;
         if self.plan.plain && record.state & !known != 0 {
             self.found.problem(place, "its state has reserved bits");
         }
@@ -256,12 +263,14 @@ impl Walk<'_> {
 
     /// Whether the flags name exactly the extensions that are there, and the deadline is a time.
     fn extensions(&mut self, place: &str, record: &Parsed<'_>) {
-        let known = FLAG_DEADLINE | FLAG_EXPIRATION | FLAG_REMOTE;
+        let known = FLAG_DEADLINE | FLAG_PREVIOUS | FLAG_BULK | FLAG_EXPIRATION | FLAG_REMOTE;
         if self.plan.plain && record.flags & !known != 0 {
             self.found.problem(place, format_args!("has reserved flags {:#x}", record.flags));
         }
         let has_deadline = record.flags & FLAG_DEADLINE != 0;
-        let wanted = if has_deadline { DEADLINE_BYTES } else { 0 };
+        let has_previous = record.flags & FLAG_PREVIOUS != 0;
+        let wanted = if has_deadline { DEADLINE_BYTES } else { 0 }
+            + if has_previous { PREVIOUS_BYTES } else { 0 };
         if record.extensions < wanted || (self.plan.plain && record.extensions != wanted) {
             let what = format_args!(
                 "has {} bytes of extensions, its flags want {wanted}",

@@ -53,10 +53,7 @@ fn check_location(
 ) {
     let location = cell.location();
     let segment = u64::from(location.segment());
-    if cell.op() == RingOp::Region {
-        if segment != MAX_SEGMENTS {
-            found.problem(place, "is an event of the region, but names a segment");
-        }
+    if cell.op() == RingOp::Region && segment == MAX_SEGMENTS {
         return;
     }
     let outside = location.offset() as u64 >= plan.geometry.segment_bytes;

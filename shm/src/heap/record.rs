@@ -15,7 +15,10 @@
 
 pub(crate) mod copied;
 pub(crate) mod copy;
+mod marks;
 pub(crate) mod probe;
+
+pub(crate) use marks::Mark;
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -23,8 +26,9 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::heap::{Log, words};
 use crate::layout::record::{
-    ACCESS_OFFSET, DEADLINE_BYTES, EXTENSION_OFFSET, Extent, FLAG_DEADLINE, FLAG_EXPIRATION,
-    RECORD_HEADER, STATE_ABANDONED, STATE_DEAD, STATE_OFFSET, STATE_PUBLISHED, padded,
+    ACCESS_OFFSET, DEADLINE_BYTES, EXTENSION_OFFSET, Extent, FLAG_BULK, FLAG_DEADLINE,
+    FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MEMBER_OFFSET, PREVIOUS_BYTES, RECORD_HEADER,
+    STATE_OFFSET, padded,
 };
 use crate::layout::word::Location;
 
@@ -249,6 +253,26 @@ impl<'m> Record<'m> {
         self.head.flags & FLAG_EXPIRATION != 0
     }
 
+    /// Whether it was part of an operation on many keys.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.head.flags & FLAG_BULK != 0
+    }
+
+    /// Whether the change came from another node.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.head.flags & FLAG_REMOTE != 0
+    }
+
+    /// Location + 1 of the record that it replaced, 0 = none; `None` if it does not say.
+    pub(crate) fn previous(&self) -> Option<u64> {
+        let at = (self.key_at as usize).checked_sub(PREVIOUS_BYTES)?;
+        if self.head.flags & FLAG_PREVIOUS == 0 || at < RECORD_HEADER {
+            return None;
+        }
+        let bytes = self.part(at, PREVIOUS_BYTES);
+        bytes.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+    }
+
     /// Last access in ticks; see [`RecordHeader::access`].
     pub(crate) fn access(&self) -> &'m AtomicU32 {
         // SAFETY: inside the header that `read` checked.
@@ -266,55 +290,17 @@ impl<'m> Record<'m> {
         unsafe { core::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
+    /// Slot of the member that wrote it.
+    pub(crate) fn member(&self) -> u16 {
+        let bytes = self.part(MEMBER_OFFSET, 2);
+        bytes.first_chunk().map_or(0, |bytes| u16::from_ne_bytes(*bytes))
+    }
+
     fn state(&self) -> &'m AtomicU16 {
         // SAFETY: inside the header that `read` checked.
         let state = unsafe { self.start.add(STATE_OFFSET) }.cast::<AtomicU16>();
         // SAFETY: 2-aligned, valid for 'm, only ever accessed atomically after publication.
         unsafe { state.as_ref() }
-    }
-
-    pub(crate) fn is_dead(&self) -> bool {
-        self.state().load(Ordering::Acquire) & STATE_DEAD != 0
-    }
-
-    /// Whether it is known to have been in the index: it left it, or a cleaner saw it there.
-    pub(crate) fn was_published(&self) -> bool {
-        let state = self.state().load(Ordering::Acquire);
-        state & STATE_PUBLISHED != 0 || state & (STATE_DEAD | STATE_ABANDONED) == STATE_DEAD
-    }
-
-    /// Says that the record is in the index, before a copy takes its place there.
-    pub(crate) fn mark_published(&self) {
-        let state = self.state();
-        if state.load(Ordering::Relaxed) & STATE_PUBLISHED == 0 {
-            state.fetch_or(STATE_PUBLISHED, Ordering::AcqRel);
-        }
-    }
-
-    /// Marks a record that never was in the index as dead. True for the one caller that did it.
-    pub(crate) fn mark_abandoned(&self) -> bool {
-        let abandoned = STATE_DEAD | STATE_ABANDONED;
-        self.state().fetch_or(abandoned, Ordering::AcqRel) & STATE_DEAD == 0
-    }
-
-    /// Marks a record that the caller, who is alive, took out of the index by its own CAS: nobody
-    /// else has that right, so a plain store will do. True unless it was marked already.
-    ///
-    /// What the store may overwrite is of no use any more: a cleaner's *published*, which *dead*
-    /// alone implies, and *abandoned*, by which a recovery has not said the truth (it found the
-    /// record out of the index and not marked yet). That recovery, or one of another dead thread
-    /// that meant to replace the same record, may count its bytes a second time; counts are hints.
-    #[inline]
-    pub(crate) fn mark_replaced(&self) -> bool {
-        let state = self.state();
-        let seen = state.load(Ordering::Relaxed);
-        state.store(seen | STATE_DEAD, Ordering::Release);
-        seen & STATE_DEAD == 0
-    }
-
-    /// Marks the record as not in the index any more. True for the one caller that did it.
-    pub(crate) fn mark_dead(&self) -> bool {
-        self.state().fetch_or(STATE_DEAD, Ordering::AcqRel) & STATE_DEAD == 0
     }
 }
 
@@ -433,6 +419,21 @@ pub(crate) unsafe fn set_version(log: &Log, location: Location, version: u64) ->
     // SAFETY: first word of that record; not published, so at most a walk looks at it, atomically.
     unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.store(version, Ordering::Relaxed);
     Ok(())
+}
+
+/// The state of a record that its writer has not published.
+///
+/// # Safety
+/// The caller wrote the record at `location`, and its intent keeps the segment.
+#[inline]
+pub(crate) unsafe fn own_state(log: &Log, location: Location) -> Result<&AtomicU16> {
+    let start =
+        log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
+    // SAFETY: the caller wrote a record here.
+    let state = unsafe { start.add(location.offset() + STATE_OFFSET) }.cast::<AtomicU16>();
+    // SAFETY: 2-aligned, inside the mapping, which lives as long as the log; only ever accessed
+    // atomically.
+    Ok(unsafe { state.as_ref() })
 }
 
 impl Log {

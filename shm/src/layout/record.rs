@@ -18,7 +18,7 @@ pub(crate) struct RecordHeader {
     /// `Kind`.
     pub(crate) kind: u8,
     /// `FLAG_*`. Bits 0 to 2 say which extensions follow, in this order: deadline, fence
-    /// (reserved), previous record (reserved).
+    /// (reserved), previous record.
     pub(crate) flags: u8,
     /// Low 16 bits of the member that wrote it.
     pub(crate) member: u16,
@@ -35,6 +35,8 @@ pub(crate) struct RecordHeader {
 pub(crate) const RECORD_HEADER: usize = 32;
 /// Offset of `extension_bytes`.
 pub(crate) const EXTENSION_OFFSET: usize = 24;
+/// Offset of `member`.
+pub(crate) const MEMBER_OFFSET: usize = 22;
 /// Offset of `access`.
 pub(crate) const ACCESS_OFFSET: usize = 28;
 /// Offset of `state`.
@@ -46,8 +48,22 @@ pub(crate) const STATE_ABANDONED: u16 = 2;
 /// A cleaner saw the record in the index. Set before the CAS that puts a copy in its place, so that
 /// recovery of its writer knows that it was published, whatever happened since.
 pub(crate) const STATE_PUBLISHED: u16 = 4;
+/// The change is in the event ring. Clear, the intent of its writer tells whether it has to be.
+pub(crate) const STATE_ANNOUNCED: u16 = 8;
+/// Somebody other than its writer may have announced the change. Set before that one looks at the
+/// ring, so that the writer looks, too.
+pub(crate) const STATE_HELPED: u16 = 16;
+/// The key was absent before. Stored before publication, if the change is to be announced.
+pub(crate) const STATE_CREATED: u16 = 32;
+/// Nothing that a listener could see has changed, such as a destroy of an unknown key by another
+/// node. Stored before publication.
+pub(crate) const STATE_SILENT: u16 = 64;
 /// An extension of 8 bytes says when the entry expires, in microseconds since 1970.
 pub(crate) const FLAG_DEADLINE: u8 = 0x01;
+/// An extension of 8 bytes has the location + 1 of the record that this one replaced; 0 = none.
+pub(crate) const FLAG_PREVIOUS: u8 = 0x04;
+/// The change was part of an operation on many keys.
+pub(crate) const FLAG_BULK: u8 = 0x08;
 /// The record was made because the entry before it had expired.
 pub(crate) const FLAG_EXPIRATION: u8 = 0x40;
 /// The change came from another node.
@@ -55,6 +71,8 @@ pub(crate) const FLAG_REMOTE: u8 = 0x80;
 
 /// Size of the deadline, which is the first extension.
 pub(crate) const DEADLINE_BYTES: usize = 8;
+/// Size of the location of the previous record, which is the last extension.
+pub(crate) const PREVIOUS_BYTES: usize = 8;
 
 /// Largest key.
 pub(crate) const MAX_KEY: usize = 65_536;
@@ -68,6 +86,7 @@ const _: () = {
     assert!(size_of::<RecordHeader>() == RECORD_HEADER);
     assert!(core::mem::offset_of!(RecordHeader, extension_bytes) == EXTENSION_OFFSET);
     assert!(core::mem::offset_of!(RecordHeader, access) == ACCESS_OFFSET);
+    assert!(core::mem::offset_of!(RecordHeader, member) == MEMBER_OFFSET);
     assert!(core::mem::offset_of!(RecordHeader, state) == STATE_OFFSET);
 };
 

@@ -14,8 +14,9 @@ use crate::layout::node::{
     SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
 use crate::layout::record::{
-    FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_REMOTE, MAX_ALIGNMENT, MAX_KEY, MAX_VALUE, MIN_ALIGNMENT,
-    RecordHeader, STATE_ABANDONED, STATE_DEAD, STATE_PUBLISHED,
+    FLAG_BULK, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MAX_ALIGNMENT, MAX_KEY,
+    MAX_VALUE, MIN_ALIGNMENT, RecordHeader, STATE_ABANDONED, STATE_ANNOUNCED, STATE_CREATED,
+    STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
 };
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
@@ -28,7 +29,7 @@ use crate::layout::thread::{
 };
 use crate::layout::word::{
     CellWord, GENERATION_MASK, HIDDEN_TAG, HeaderWord, LOCATION_BITS, Location, MAX_SEGMENTS,
-    RingOp, RunWord, SegmentState, SegmentWord, SlotRef, SlotWord,
+    RegionOp, RingOp, RunWord, SegmentState, SegmentWord, SlotRef, SlotWord,
 };
 use crate::region::Kind;
 use crate::region::file::MAGIC;
@@ -467,6 +468,7 @@ fn lists() -> Vec<(&'static str, String)> {
     vec![
         ("SegmentStates", segment_states()),
         ("RingOperations", ring_operations()),
+        ("RegionEvents", region_events()),
         ("Kinds", kinds()),
         ("RecordBits", record_bits()),
         ("Counters", counters()),
@@ -502,12 +504,25 @@ fn segment_states() -> String {
 
 fn ring_operations() -> String {
     let operations = [
-        (RingOp::Region, "no record tells what changed: look at the region again"),
+        (RingOp::Region, "a record: it was evicted; none: see the list of region events"),
         (RingOp::Change, "made on this node: for listeners and for the bridge"),
         (RingOp::Remote, "came from another node: for listeners only"),
         (RingOp::Local, "node-wide, not for other nodes"),
     ];
     list(&operations.map(|(op, meaning)| (op as u64, format!("{op:?}"), meaning)))
+}
+
+fn region_events() -> String {
+    let meaning = |op: RegionOp| match op {
+        RegionOp::LookAgain => "no record tells what changed: look at the region again",
+        RegionOp::Clear => "all entries below `clear_stamp` are gone",
+        RegionOp::LocalClear => "the same, only on this node",
+        RegionOp::Invalidate => "all entries lose their values",
+        RegionOp::LocalInvalidate => "the same, only on this node",
+        RegionOp::Destroy => "the region is no more: the last event",
+        RegionOp::LocalDestroy => "the same, only on this node",
+    };
+    list(&RegionOp::ALL.map(|op| (op as u64, format!("{op:?}"), meaning(op))))
 }
 
 fn kinds() -> String {
@@ -527,11 +542,17 @@ fn record_bits() -> String {
     };
     let lines = [
         line("flags", u64::from(FLAG_DEADLINE), "the first extension is a deadline"),
+        line("flags", u64::from(FLAG_PREVIOUS), "the last extension is the previous record"),
+        line("flags", u64::from(FLAG_BULK), "part of an operation on many keys"),
         line("flags", u64::from(FLAG_EXPIRATION), "the entry before it had expired"),
         line("flags", u64::from(FLAG_REMOTE), "the change came from another node"),
         line("state", u64::from(STATE_DEAD), "the record is not in the index (any more)"),
         line("state", u64::from(STATE_ABANDONED), "with the former: it never was"),
         line("state", u64::from(STATE_PUBLISHED), "a cleaner saw it in the index"),
+        line("state", u64::from(STATE_ANNOUNCED), "it is in the event ring"),
+        line("state", u64::from(STATE_HELPED), "others than its writer may have announced it"),
+        line("state", u64::from(STATE_CREATED), "the key was absent before"),
+        line("state", u64::from(STATE_SILENT), "nothing that can be seen has changed"),
     ];
     table(&["field", "mask", "meaning"], lines.into_iter())
 }

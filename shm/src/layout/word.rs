@@ -378,7 +378,7 @@ impl RunWord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum RingOp {
-    /// Something that no record tells: look at the region again. The location is `NONE`.
+    /// No change of an entry: with a location the eviction of that record, else a [`RegionOp`].
     Region = 0,
     /// Made on this node: for listeners and for the bridge.
     Change = 1,
@@ -386,6 +386,70 @@ pub(crate) enum RingOp {
     Remote = 2,
     /// Node-wide but not for other nodes.
     Local = 3,
+}
+
+impl RingOp {
+    /// The operation that `intent.announce` promises; `None` for what names no record.
+    pub(crate) fn promised(announce: u64) -> Option<Self> {
+        match announce {
+            2 => Some(Self::Change),
+            3 => Some(Self::Remote),
+            4 => Some(Self::Local),
+            _ => None,
+        }
+    }
+
+    /// For `intent.announce`.
+    pub(crate) fn promise(self) -> u64 {
+        self as u64 + 1
+    }
+}
+
+/// What happened to a whole region. The number of the location that names no record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum RegionOp {
+    /// Something that no record tells: look at the region again.
+    LookAgain = 0,
+    /// All entries below `clear_stamp` are gone.
+    Clear = 1,
+    /// The same, only on this node.
+    LocalClear = 2,
+    /// All entries lose their values.
+    Invalidate = 3,
+    /// The same, only on this node.
+    LocalInvalidate = 4,
+    /// The region is no more: the last event.
+    Destroy = 5,
+    /// The same, only on this node.
+    LocalDestroy = 6,
+}
+
+impl RegionOp {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::LookAgain,
+        Self::Clear,
+        Self::LocalClear,
+        Self::Invalidate,
+        Self::LocalInvalidate,
+        Self::Destroy,
+        Self::LocalDestroy,
+    ];
+
+    /// The word of it, done by the member in slot `member` of the node file.
+    pub(crate) fn location(self, member: u16) -> Location {
+        Location(Location::NONE.0 | (u64::from(member) << 8) | self as u64)
+    }
+
+    /// What a location that names no record says, and which member did it; `None` for a record.
+    pub(crate) fn of(location: Location) -> Option<(Self, u16)> {
+        if u64::from(location.segment()) != MAX_SEGMENTS {
+            return None;
+        }
+        // What this version does not know calls for a look at the region.
+        let known = Self::ALL.into_iter().find(|op| *op as u64 == location.0 & 0xff);
+        Some((known.unwrap_or(Self::LookAgain), (location.0 >> 8) as u16))
+    }
 }
 
 /// A cell of the event ring.
@@ -454,6 +518,11 @@ mod tests {
         assert_eq!((place.table(), place.bucket(), place.slot()), (31, u32::MAX as usize, 5));
         let cell = CellWord::new(1025, RingOp::Remote, location);
         assert_eq!((cell.lap(), cell.op(), cell.location()), (1, RingOp::Remote, location));
+        for op in RegionOp::ALL {
+            assert_eq!(RegionOp::of(op.location(0xfedc)), Some((op, 0xfedc)));
+        }
+        assert_eq!(RegionOp::of(Location::NONE), Some((RegionOp::LookAgain, 0)));
+        assert_eq!(RegionOp::of(location), None);
         let word = SegmentWord::new(SegmentState::Sealed, 0xfff, 5);
         assert_eq!(word.state(), Some(SegmentState::Sealed));
         assert_eq!((word.owner(), word.generation()), (0xfff, 5));

@@ -30,9 +30,9 @@
 //! * No ABA: the hazard keeps the location from meaning another record.
 //! * A record that is neither dead nor in the index belongs to a running write, or to somebody who
 //!   has not marked it yet. It is left alone and keeps its segment.
-//! * The writer of a moved record may not have announced it yet. `intent.record` of every thread
-//!   protects its segment in the reclaim scan, so the location that will be announced still names
-//!   the record. If the writer is dead, recovery finds another location in the slot and, if the
+//! * The writer of a moved record may not have announced it yet; then the cleaner does, before step
+//!   6 (see `announce`). `intent.record` of every thread protects its segment in the reclaim scan.
+//!   If the writer is dead, recovery finds another location in the slot and, if the
 //!   cleaner was stopped before step 7, no dead mark: the mark of step 2 tells that the record was
 //!   in the index.
 //! * Tombstones of local regions are never moved: the thread that destroys takes exactly that word
@@ -276,6 +276,10 @@ impl<'m> Cleaner<'m> {
         let region = self.region;
         record.mark_published();
         crash::point("clean.marked");
+        if region.is_wanted() {
+            // Nobody looks for the announcement of a copy.
+            region.settle(location, record);
+        }
         let copy = match region.appender.append_copy(&region.log, self, record) {
             Ok(Some(copy)) => copy,
             Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),

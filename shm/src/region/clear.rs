@@ -49,10 +49,9 @@ use std::sync::Arc;
 use crate::crash;
 use crate::error::Result;
 use crate::layout::region::RegionWords;
-use crate::layout::word::SlotWord;
+use crate::layout::word::{RegionOp, SlotWord};
 use crate::reclaim::retire;
 use crate::region::index::mover;
-use crate::region::life::RegionEvent;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
@@ -194,13 +193,16 @@ impl Mapped {
 
     fn clear(self: &Arc<Self>) -> Result<()> {
         self.stamp(Sweep::Clear);
-        self.announce_region(RegionEvent::Clear);
+        self.tell_all(RegionOp::Clear);
         self.finish_clear().map(|_| ())
     }
 
     fn invalidate_all(&self, sweep: Sweep) {
         self.stamp(sweep);
-        self.announce_region(RegionEvent::Invalidate);
+        self.tell_all(match sweep {
+            Sweep::LocalInvalidate => RegionOp::LocalInvalidate,
+            _ => RegionOp::Invalidate,
+        });
     }
 
     /// Sweeps out what was cleared, if anything is left of it. Whether there was.

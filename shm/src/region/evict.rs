@@ -22,8 +22,12 @@
 //!
 //! A record that an intent names is left alone: its insert or its announcement is not finished.
 //! Intents are read after `committed`, which covers a record only when its intent is set, so none
-//! is missed. Tombstones are never evicted. Evictions are counted and not announced: a listener
-//! that mirrors an evicting region looks an entry up before it relies on it.
+//! is missed. Tombstones are never evicted.
+//!
+//! Evictions are announced after step 4 by a cell that names the evicted record, if anybody
+//! listens. Nobody keeps the record for listeners: one that comes when the segment is in use again
+//! counts the event as missed. An eviction that its evictor did not live to announce is announced
+//! by recovery, unless the slot has another entry by then; that is counted (`events_dropped`).
 //!
 //! Ghosts are one word each, in a table that is indexed by the hash: the upper half of the hash and
 //! the count of evictions when it was made. They are hints; any value is right.
@@ -40,7 +44,7 @@ use crate::region::clean::{Cleaned, Cleaner, Goal, Moved};
 use crate::region::index::{Located, Place};
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
-use crate::region::write::{NO_RECORD, stamped};
+use crate::region::write::{NO_RECORD, PROMISE_EVICTION, stamped};
 use crate::sync::{AtomicU64, Relaxed, Release, SeqCst, raise};
 use crate::table::Chain;
 
@@ -381,11 +385,15 @@ impl<'m> Evictor<'_, 'm> {
     ) -> bool {
         let region = self.region();
         let (thread, intent) = (self.cleaner.thread, &self.cleaner.thread.intent);
+        if region.is_wanted() {
+            region.settle(location, record);
+        }
         raise(&region.words().floor, record.head().version);
         crash::point("evict.floor");
         let empty = stamped(thread, self.cleaner.context.index);
         intent.slot.store(0, Release);
         intent.record.store(NO_RECORD, Release);
+        intent.announce.store(PROMISE_EVICTION, Release);
         intent.old.store(word.0, Release);
         intent.new.store(empty.0, Release);
         intent.slot.store(place.to_word(), Release);
@@ -398,9 +406,13 @@ impl<'m> Evictor<'_, 'm> {
             region.words().evicted.fetch_add(1, Relaxed);
             thread.count(Counter::Evicted, 1);
             region.count_change(word, empty);
+            region.announce_evicted(location);
+            crash::point("evict.announced");
+            region.wake_key(record.head().hash);
         }
         intent.record.store(0, Release);
         crash::point("evict.cleared");
+        intent.announce.store(0, Release);
         intent.slot.store(0, Release);
         evicted
     }

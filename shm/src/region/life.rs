@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::layout::word::{Location, RingOp};
+use crate::layout::word::RegionOp;
 use crate::region::Region;
 use crate::region::file;
 use crate::region::mapped::Mapped;
@@ -40,14 +40,6 @@ const _: () = assert!(DESTROYED as usize >= crate::layout::region::TABLES);
 
 /// Number of an instance that is closed.
 pub(crate) const CLOSED: u64 = u64::MAX;
-
-/// What happened to a region as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RegionEvent {
-    Clear,
-    Invalidate,
-    Destroy,
-}
 
 impl Mapped {
     pub(crate) fn is_destroyed(&self) -> bool {
@@ -76,8 +68,8 @@ impl Mapped {
     }
 
     /// Tells everybody who waits or listens that something happened to all of the region.
-    pub(crate) fn announce_region(&self, _event: RegionEvent) {
-        self.announce(RingOp::Region, Location::NONE);
+    pub(crate) fn tell_all(&self, op: RegionOp) {
+        self.announce_region(op);
         self.wake_listeners();
         self.wake_all_keys();
     }
@@ -93,7 +85,7 @@ impl Mapped {
         let id = self.log.file_id();
         let unnamed = id.map_or(Ok(()), |_| file::unname(self.path(), id));
         crash::point("destroy.unnamed");
-        self.announce_region(RegionEvent::Destroy);
+        self.tell_all(RegionOp::Destroy);
         self.wake_writers();
         unnamed
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod alter;
+pub(crate) mod announce;
 pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod bulk;
@@ -9,6 +10,7 @@ pub(crate) mod clean;
 pub(crate) mod clear;
 pub(crate) mod cursor;
 pub(crate) mod entry;
+pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod evict;
 pub(crate) mod expiry;
@@ -41,7 +43,6 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::recover::Recovery;
 use crate::region::attributes::{Attributes, Scope};
-use crate::region::events::Subscription;
 use crate::region::guard::{Guard, OwnedGuard};
 use crate::region::handle::Handle;
 use crate::region::iter::{EntryView, Iter, Keys};
@@ -442,11 +443,6 @@ impl Region {
             _ => ControlFlow::Continue(()),
         };
         mapped.scan(0, visit).map(|_| ())
-    }
-
-    /// Follows the changes of the region from now on.
-    pub fn subscribe(&self) -> Subscription {
-        Subscription::new(Arc::clone(&self.mapped))
     }
 
     /// Waits until everything below a ring position is applied by the nodes that must.

@@ -177,16 +177,6 @@ impl Mapped {
         crash::point("keys.cleared");
     }
 
-    /// From now on writers of a region of local scope announce. One that did not see it yet has
-    /// its change in the index already, where a look at the region after this call finds it.
-    pub(crate) fn want_journal(&self) {
-        let wanted = &self.words().journal_wanted;
-        if wanted.load(SeqCst) == 0 && !self.members.is_forked_child() {
-            wanted.store(1, SeqCst);
-            crash::point("journal.wanted");
-        }
-    }
-
     /// Sleeps until `look` finds something, or the deadline.
     pub(crate) fn sleep_until<T>(
         self: &Arc<Self>,

@@ -7,12 +7,12 @@
 //!
 //! | step | killed after it | recovery |
 //! |---|---|---|
-//! | 1 `ring_start`, `active_since`; `slot = 0`, `announce` | nothing happened | clears them |
+//! | 1 `ring_start`, `active_since`; `slot = 0` | nothing happened | clears them |
 //! | 2 record written, `intent.record` set | bytes beyond `committed` | nothing to do |
 //! | 3 `committed` covers the record | record unpublished | marks it abandoned |
-//! | 4 `old`, `new`, then `slot` set | record unpublished | slot != new: marks it abandoned |
+//! | 4 `announce`, `old`, `new`, then `slot` set | record unpublished | slot != new: marks it abandoned |
 //! | 5 slot CAS (insert: claim, slot CAS, end; by anybody) | *published* | steps 6 and 7 |
-//! | 6 old record marked dead | not announced | announces if the ring has no such cell |
+//! | 6 old record marked dead | not announced | announces it once: see `announce` |
 //! | 7 ring cell, wakes | intent still set | finds the cell, announces nothing, wakes |
 //! | 8 `intent.record = 0` | done | - |
 //!
@@ -30,9 +30,8 @@
 //! Published means: the slot holds `new`, or the record is marked *published* (by a cleaner that
 //! moved it), or it is marked *dead* and not *abandoned*. Dead alone is the mark of a record that
 //! was in the index; whoever gives up one that never was, its writer or recovery, sets both bits at
-//! once. A recovery that itself is killed may therefore be repeated. One case cannot be told: a
-//! survivor replaced the record and was stopped before it set the mark. Then the change is not
-//! announced; the newer one that replaced it is, by its own writer or by the recovery of that. The
+//! once. A recovery that itself is killed may therefore be repeated. What left the index since was
+//! announced by whoever took it out, before it did. The
 //! record's memory is not reused while the intent names it: see `reclaim`.
 //!
 //! The old record's segment stays under the operation's hazard from the search to the end of the
@@ -42,7 +41,7 @@
 //! # Destroying in a region of local scope
 //!
 //! The entry leaves the index. Nobody ever subscribed: one CAS to an empty word, no record;
-//! `intent.record` is `NO_RECORD` and `announce` is `RingOp::Region`. Somebody did:
+//! `intent.record` is `NO_RECORD` and `announce` is that of `RingOp::Region`. Somebody did:
 //!
 //! | step | killed after it | recovery |
 //! |---|---|---|
@@ -54,7 +53,7 @@
 //!
 //! So the slot, or the mark of the tombstone, tells at any time whether the destroy took place; an
 //! empty word alone could not once others have used the slot. If there is no room for the record,
-//! the way without one is taken, and `RingOp::Region` tells listeners to look again. Recovery of
+//! the way without one is taken, and `RegionOp::LookAgain` tells listeners to. Recovery of
 //! that way announces if the slot changed at all, at worst once too often.
 //!
 //! # Versions
@@ -68,12 +67,15 @@ use std::sync::Arc;
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
-use crate::heap::record::{Draft, Record, set_version};
+use crate::heap::record::{Draft, Mark, Record, own_state, set_version};
 use crate::layout::counters::Counter;
-use crate::layout::record::{DEADLINE_BYTES, Extent, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE};
+use crate::layout::record::{
+    DEADLINE_BYTES, Extent, FLAG_BULK, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE,
+};
 use crate::layout::thread::ThreadDescriptor;
-use crate::layout::word::{HIDDEN_TAG, Location, RingOp, SlotRef, SlotWord, tag_of};
+use crate::layout::word::{HIDDEN_TAG, Location, RegionOp, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::{self, retire, retire_replaced};
+use crate::region::announce::Announcement;
 use crate::region::attributes::DataPolicy;
 use crate::region::expiry::ExpiryAction;
 use crate::region::index::{Place, mover};
@@ -87,6 +89,9 @@ use crate::table::pin::TablePin;
 
 /// `intent.record` of a write that appends nothing.
 pub(crate) const NO_RECORD: u64 = u64::MAX;
+
+/// `intent.announce` of an eviction.
+pub(crate) const PROMISE_EVICTION: u64 = 5;
 
 /// Under which condition a write takes place.
 #[derive(Clone, Copy, Debug)]
@@ -118,12 +123,30 @@ pub(crate) struct Change<'a> {
     pub(crate) deadline: Option<u64>,
     /// Whether the change was made because the entry before it had expired.
     pub(crate) expiration: bool,
+    /// Whether it is not for other nodes.
+    pub(crate) local: bool,
+    /// Whether it is part of an operation on many keys.
+    pub(crate) bulk: bool,
 }
 
 impl<'a> Change<'a> {
     pub(crate) fn new(key: &'a [u8], value: &'a [u8], kind: Kind, condition: Condition) -> Self {
         let expiration = matches!(condition, Condition::Expired(_));
-        Self { key, value, kind, condition, deadline: None, expiration }
+        let local = kind == Kind::LocalInvalid
+            || matches!(condition, Condition::Expired(ExpiryAction::LocalDestroy));
+        Self { key, value, kind, condition, deadline: None, expiration, local, bulk: false }
+    }
+
+    fn is_remote(&self) -> bool {
+        matches!(self.condition, Condition::Newer { .. })
+    }
+
+    fn op(&self) -> RingOp {
+        match (self.is_remote(), self.local) {
+            (true, _) => RingOp::Remote,
+            (false, true) => RingOp::Local,
+            (false, false) => RingOp::Change,
+        }
     }
 }
 
@@ -252,7 +275,7 @@ impl Mapped {
             return Err(Error::ValueTooLarge { len: change.value.len(), max });
         }
         let context = self.context()?;
-        let remote = matches!(change.condition, Condition::Newer { .. });
+        let remote = change.is_remote();
         let writer = Writer::new(self, &context, change);
         writer.begin(remote);
         self.carry_out(writer)
@@ -272,7 +295,6 @@ impl Mapped {
 
 impl<'m> Writer<'m> {
     fn new(region: &'m Mapped, context: &'m Context, change: &Change<'m>) -> Self {
-        let remote = matches!(change.condition, Condition::Newer { .. });
         let pin = region.pin_table(region.descriptor(context));
         if let Some(table) = region.tables.view(&region.log, pin.log2) {
             context.table.set(table);
@@ -283,7 +305,7 @@ impl<'m> Writer<'m> {
             context,
             change: *change,
             hash: region.hash(change.key),
-            op: if remote { RingOp::Remote } else { RingOp::Change },
+            op: change.op(),
             appended: None,
             pin,
             lives_long: false,
@@ -330,10 +352,9 @@ impl<'m> Writer<'m> {
         self.record(self.version(0)).map(|_| ())
     }
 
-    /// The first half of the intent: nothing can be published, and what would be announced.
+    /// The first half of the intent: nothing can be published.
     fn begin_attempt(&self) {
         self.thread.intent.slot.store(0, Release);
-        self.thread.intent.announce.store(self.op as u64 + 1, Release);
     }
 
     /// Clears the intent, then everything else.
@@ -475,19 +496,20 @@ impl<'m> Writer<'m> {
             }
             return Ok(location);
         }
-        let remote = matches!(self.change.condition, Condition::Newer { .. });
         let words = self.region.words();
         if self.change.deadline.is_some() && words.deadlines.load(Relaxed) == 0 {
             words.deadlines.store(1, Release);
             crash::point("expiry.deadlines");
         }
-        let expiration = if self.change.expiration { FLAG_EXPIRATION } else { 0 };
+        let flag = |on: bool, flag: u8| if on { flag } else { 0 };
         let draft = Draft {
             version,
             hash: self.hash,
             origin: self.origin(),
             kind: self.change.kind as u8,
-            flags: expiration | if remote { FLAG_REMOTE } else { 0 },
+            flags: flag(self.change.expiration, FLAG_EXPIRATION)
+                | flag(self.change.bulk, FLAG_BULK)
+                | flag(self.change.is_remote(), FLAG_REMOTE),
             member: self.region.me as u16,
             deadline: self.change.deadline,
             access: self.region.access_now(),
@@ -543,17 +565,22 @@ impl<'m> Writer<'m> {
         if region.evicts() {
             new = new.used_once_more();
         }
-        if !self.swap_slot(found, new) {
+        let announces = region.is_wanted();
+        if announces {
+            region.settle(found.word.location(), &found.record);
+            self.describe(location, self.mark(old, seen))?;
+        }
+        if !self.swap_slot(found, new, announces) {
             return Ok(Attempt::Again);
         }
-        let position = self.announce_change(location);
+        let position = self.announce_change(location, version, announces);
         let token = Token { version, origin: self.origin(), kind: self.change.kind };
         Ok(Attempt::Done(Written::Done { token, created: seen.is_none(), position }))
     }
 
     /// One CAS of the slot; the replaced record is retired.
-    fn swap_slot(&self, found: &Found<'m>, new: SlotWord) -> bool {
-        self.intend(found.place, found.word, new);
+    fn swap_slot(&self, found: &Found<'m>, new: SlotWord, announces: bool) -> bool {
+        self.intend(found.place, found.word, new, announces);
         if found.slot.compare_exchange(found.word.0, new.0, SeqCst, Relaxed).is_err() {
             return false;
         }
@@ -575,31 +602,35 @@ impl<'m> Writer<'m> {
         let version = old.version.saturating_add(1);
         let token = Token { version, origin: self.origin(), kind: Kind::Tombstone };
         let done = |position| Attempt::Done(Written::Done { token, created: false, position });
-        let location = match words.journal_wanted.load(SeqCst) {
-            0 => None,
-            _ => match self.record(version) {
+        let announces = self.region.is_wanted();
+        let location = match announces {
+            false => None,
+            true => match self.record(version) {
                 Ok(location) => Some(location),
                 Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => None,
                 Err(error) => return Err(error),
             },
         };
+        if announces {
+            self.region.settle(found.word.location(), &found.record);
+        }
         // The version of what leaves the index is kept in the floor; before the CAS, so that
         // whoever finds the key absent starts above it.
         raise(&words.floor, version);
         let Some(location) = location else {
-            self.thread.intent.announce.store(RingOp::Region as u64 + 1, Release);
             self.thread.intent.record.store(NO_RECORD, Release);
             let empty = self.region.next_empty(self.context);
-            if !self.swap_slot(found, empty) {
+            if !self.swap_slot(found, empty, false) {
                 return Ok(Attempt::Again);
             }
-            return Ok(done(self.region.announce(RingOp::Region, Location::NONE)));
+            return Ok(done(self.region.announce_region(RegionOp::LookAgain)));
         };
         let tombstone = SlotWord::occupied(HIDDEN_TAG, location);
-        if !self.swap_slot(found, tombstone) {
+        self.describe(location, Mark::Changed)?;
+        if !self.swap_slot(found, tombstone, true) {
             return Ok(Attempt::Again);
         }
-        let position = self.announce_change(location);
+        let position = self.announce_change(location, version, true);
         let index = self.context.index;
         // The destroy has taken place: a record that stays hidden there is found by others, and
         // must not be given up as one that was never published.
@@ -614,7 +645,12 @@ impl<'m> Writer<'m> {
         self.lives_long |= self.appended.is_none() && region.was_ghost(self.hash);
         let location = self.record(version)?;
         let new = self.occupied(location);
-        self.intend(slot, empty, new);
+        let announces = region.is_wanted();
+        if announces {
+            let destroys = self.change.kind == Kind::Tombstone;
+            self.describe(location, if destroys { Mark::Silent } else { Mark::Created })?;
+        }
+        self.intend(slot, empty, new, announces);
         let Place { table, primary, header } = *place;
         let insert = insert::Insert { primary, header, slot, expected: empty, new };
         let thread = self.context.index;
@@ -622,7 +658,7 @@ impl<'m> Writer<'m> {
             return Ok(Attempt::Again);
         }
         region.count_change(empty, new);
-        let position = self.announce_change(location);
+        let position = self.announce_change(location, version, announces);
         // The write has taken place: what goes wrong there, others will find.
         let _ = region.help_growth(mover(self.thread));
         let token = Token { version, origin: self.origin(), kind: self.change.kind };
@@ -634,17 +670,52 @@ impl<'m> Writer<'m> {
         SlotWord::occupied(if hidden { HIDDEN_TAG } else { tag_of(self.hash) }, location)
     }
 
-    fn intend(&self, slot: SlotRef, old: SlotWord, new: SlotWord) {
+    /// Without an announcement the intent says that listeners have to look again, if there are any
+    /// by then.
+    fn intend(&self, slot: SlotRef, old: SlotWord, new: SlotWord, announces: bool) {
         let intent = &self.thread.intent;
+        let op = if announces { self.op } else { RingOp::Region };
         intent.slot.store(0, Release);
+        intent.announce.store(op.promise(), Release);
         intent.old.store(old.0, Release);
         intent.new.store(new.0, Release);
         intent.slot.store(slot.to_word(), Release);
         crash::point("write.intended");
     }
 
-    fn announce_change(&self, location: Location) -> u64 {
-        let position = self.region.announce(self.op, location);
+    /// What it means to listeners that an entry is replaced: it was `old`, and read as `seen`.
+    fn mark(&self, old: Token, seen: Option<Token>) -> Mark {
+        let invalid = |kind| matches!(kind, Kind::Invalid | Kind::LocalInvalid);
+        match self.change.kind {
+            // An entry that expired and was not swept was there; its end is told by this.
+            Kind::Tombstone if old.kind.is_visible() => Mark::Changed,
+            Kind::Tombstone => Mark::Silent,
+            _ if seen.is_none() => Mark::Created,
+            kind if invalid(kind) && invalid(old.kind) => Mark::Silent,
+            _ => Mark::Changed,
+        }
+    }
+
+    /// What listeners learn beside the content of a record that is not published yet.
+    fn describe(&self, location: Location, mark: Mark) -> Result<()> {
+        // SAFETY: written by this call of `write`, whose intent names it.
+        let state = unsafe { own_state(&self.region.log, location) }?;
+        if state.load(Ordering::Relaxed) != mark.state() {
+            state.store(mark.state(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn announce_change(&self, location: Location, version: u64, announces: bool) -> u64 {
+        // SAFETY: as in `describe`; the intent is cleared later.
+        let state = unsafe { own_state(&self.region.log, location) };
+        let (Ok(state), true) = (state, announces) else {
+            // Somebody may have subscribed since.
+            return self.region.announce_region(RegionOp::LookAgain);
+        };
+        let own = Announcement { op: self.op, location, version };
+        let from = self.thread.ring_start.load(Relaxed);
+        let position = self.region.announce_own(own, state, from);
         crash::point("write.announced");
         position
     }
@@ -690,78 +761,6 @@ impl Mapped {
         }
         Ok(())
     }
-
-    /// Puts a change into the ring and wakes who waits for it. 0 if nobody listens.
-    pub(crate) fn announce(&self, op: RingOp, location: Location) -> u64 {
-        let words = self.words();
-        if !self.is_distributed() && words.journal_wanted.load(SeqCst) == 0 {
-            return 0;
-        }
-        let position = self.journal().append(op, location).wrapping_add(1);
-        self.wake_listeners();
-        if self.is_distributed() && op == RingOp::Change {
-            self.members.ring_bell_if_asleep();
-        }
-        position
-    }
-
-    /// Drops exactly this version of an entry from the index, without an announcement.
-    pub(crate) fn purge(self: &Arc<Self>, key: &[u8], version: u64, origin: u16) -> Result<bool> {
-        Self::check_key(key)?;
-        let context = self.context()?;
-        let pin = self.pin_table(self.descriptor(&context));
-        let purged = self.purge_pinned(&context, pin, key, (version, origin));
-        pin.release();
-        purged
-    }
-
-    fn purge_pinned(
-        &self,
-        context: &Context,
-        pin: TablePin<'_>,
-        key: &[u8],
-        wanted: (u64, u16),
-    ) -> Result<bool> {
-        let thread = self.descriptor(context);
-        let hazard = self.hazard(context, 0);
-        let hash = self.hash(key);
-        loop {
-            let place = self.place_for(mover(thread), pin.log2, hash)?;
-            let search = self.search(&place, hazard, hash, key);
-            let found = match search.map_err(|broken| self.damaged(broken))? {
-                Search::Found(found) => found,
-                Search::Frozen => continue,
-                Search::Absent { .. } => return Ok(false),
-            };
-            let token = self.token(&found.record).map_err(|broken| self.damaged(broken));
-            if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == wanted) {
-                hazard.clear();
-                return token.map(|_| false);
-            }
-            raise(&self.words().floor, wanted.0);
-            let empty = self.next_empty(context);
-            let intent = &thread.intent;
-            intent.slot.store(0, Release);
-            intent.announce.store(0, Release);
-            intent.record.store(NO_RECORD, Release);
-            intent.old.store(found.word.0, Release);
-            intent.new.store(empty.0, Release);
-            intent.slot.store(found.place.to_word(), Release);
-            crash::point("purge.intended");
-            let purged =
-                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
-            crash::point("purge.unlinked");
-            if purged {
-                retire(&self.log, found.word.location(), &found.record);
-            }
-            intent.record.store(0, Release);
-            intent.slot.store(0, Release);
-            hazard.clear();
-            if purged {
-                return Ok(true);
-            }
-        }
-    }
 }
 
 /// The counter is stored before the word is used: one that is lost by a death is skipped, never
@@ -776,6 +775,7 @@ mod count;
 mod lengthen;
 mod pass;
 mod plain;
+mod purge;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::error::Result;
-use crate::region::events;
+use crate::region::{event, events};
 use crate::typed::{Key, Types, Value, not_of_type};
 
 /// One change; `K` is the owned form of the key, `String` for `str`.
@@ -16,14 +16,17 @@ pub struct Event<K, V> {
     /// Its new value; `None` if it has none (destroyed, invalidated).
     pub value: Option<V>,
     /// The rest, and key and value as bytes.
-    pub untyped: events::Event,
+    pub untyped: event::Event,
 }
 
 /// What a subscription finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Notice<K, V> {
-    /// A change.
+    /// A change of an entry.
     Event(Event<K, V>),
+    /// A change of the whole region.
+    Region(event::Event),
     /// The announcements from `from` up to, not including, `to` cannot be read any more. Iterate
     /// over the region to resynchronise.
     Lapped {
@@ -32,7 +35,14 @@ pub enum Notice<K, V> {
         /// Where the subscription goes on.
         to: u64,
     },
+    /// All entries were told as `Resync` events: what was not among them is gone.
+    InSync {
+        /// Where the subscription goes on.
+        position: u64,
+    },
 }
+
+type Found<K, V> = Result<Notice<<K as Key>::Owned, V>>;
 
 /// Follows the changes of a typed region: [`Region::subscribe`](crate::typed::Region::subscribe).
 /// Like the untyped [`Subscription`](crate::Subscription); a change to bytes that are not of the
@@ -66,25 +76,29 @@ impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
         self.inner.wait(deadline)?.map(|notice| self.typed(notice)).transpose()
     }
 
-    /// Next notice, for any runtime: dropping the future ends the wait and loses nothing.
+    /// Next notice, for any runtime: dropping the future ends the wait and loses nothing. `None`
+    /// behind the end of the region.
     ///
     /// # Errors
-    /// As [`next`](crate::Subscription::next) of the untyped subscription; `NotOfType`.
-    pub async fn next(&mut self) -> Result<Notice<K::Owned, V>> {
-        let notice = self.inner.next().await?;
-        self.typed(notice)
+    /// As [`next_async`](crate::Subscription::next_async) of the untyped subscription; `NotOfType`.
+    pub async fn next_async(&mut self) -> Result<Option<Notice<K::Owned, V>>> {
+        self.inner.next_async().await?.map(|notice| self.typed(notice)).transpose()
     }
 
     /// The same for whoever implements a stream; see
     /// [`poll_next`](crate::Subscription::poll_next) of the untyped subscription.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Notice<K::Owned, V>>> {
-        self.inner.poll_next(context).map(|notice| self.typed(notice?))
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Found<K, V>>> {
+        self.inner.poll_next(context).map(|next| next.map(|notice| self.typed(notice?)))
     }
 
     fn typed(&self, notice: events::Notice) -> Result<Notice<K::Owned, V>> {
         let event = match notice {
+            events::Notice::Event(event) if event.kind.is_of_region() => {
+                return Ok(Notice::Region(event));
+            }
             events::Notice::Event(event) => event,
             events::Notice::Lapped { from, to } => return Ok(Notice::Lapped { from, to }),
+            events::Notice::InSync { position } => return Ok(Notice::InSync { position }),
         };
         let key = K::of_bytes(&event.key);
         let key = key

@@ -209,6 +209,11 @@ pub fn main(arguments: &[String]) {
             let tag = tag.parse().expect("a tag");
             write(home, region, key, tag, !wait.is_empty());
         }
+        ("destroy", [region, key]) => {
+            let node = Node::open(home).expect("open");
+            let region = node.region(region).open().expect("open");
+            region.destroy(key.as_bytes()).expect("destroy");
+        }
         ("recover", []) => {
             Node::open(home).expect("open").recover().expect("recover");
         }

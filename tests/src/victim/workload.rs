@@ -4,7 +4,9 @@ use super::oracle::{Report, decode, encode};
 use super::script::{CROWD, DISTRIBUTED, EVICTING, LARGE, LOCAL, sacrifice, visit};
 use super::whole;
 use std::ops::ControlFlow;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState, Seat};
@@ -34,8 +36,11 @@ pub(super) fn run(home: &Path) {
     clean(&report, &local);
     large(&report, home, &local);
     large(&report, home, &distributed);
-    evict(&open(EVICTING));
-    open(EVICTING).set_max_entries(800).expect("a lower bound");
+    let evicting = open(EVICTING);
+    let evictions = evicting.subscribe();
+    evict(&evicting);
+    drop(evictions);
+    evicting.set_max_entries(800).expect("a lower bound");
     whole::run(&node);
     node.set_origin(7).expect("origin");
     let never = distributed.wait_applied(u64::MAX, Some(Instant::now()));
@@ -43,6 +48,7 @@ pub(super) fn run(home: &Path) {
     bridge(&report, &node, &distributed);
     after_deaths(&report, home, &node, &local);
     expire(&report, &local);
+    recordless(home, &crowd);
     drop((local, distributed, crowd, events));
 }
 
@@ -268,6 +274,20 @@ fn expire(report: &Report, region: &Region) {
 }
 
 /// Meets what others left when they died.
+/// Another process dies where it destroyed an entry to which nobody listens.
+fn recordless(home: &Path, region: &Region) {
+    region.put(b"recordless", b"here").expect("put");
+    let program = std::env::current_exe().expect("this program");
+    let status = Command::new(program)
+        .args(["destroy".as_ref(), home.as_os_str(), region.name().as_ref(), "recordless".as_ref()])
+        .env_remove("VUG_CRASH_LIST")
+        .env("VUG_CRASH_AT", "write.replaced")
+        .status();
+    assert_eq!(status.expect("it starts").signal(), Some(nix::libc::SIGKILL));
+    region.recover().expect("recover");
+    assert!(!region.contains_key(b"recordless").expect("token"));
+}
+
 fn after_deaths(report: &Report, home: &Path, node: &Node, region: &Region) {
     // The next insert into the bucket has to finish the dead one's.
     sacrifice(report, home, region, "insert.claimed", "helped", 1);

@@ -99,7 +99,7 @@ fn a_subscription_gives_every_change_to_a_task() {
             }
         });
         for n in 0..2000_u32 {
-            let Notice::Event(event) = run(events.next()).unwrap() else {
+            let Some(Notice::Event(event)) = run(events.next_async()).unwrap() else {
                 panic!("the ring is long enough");
             };
             assert_eq!(event.value.as_deref(), Some(&n.to_le_bytes()[..]));
@@ -119,7 +119,7 @@ fn a_cancelled_wait_leaves_nothing() {
         let mut waits: [Pin<Box<dyn Future<Output = ()>>>; 3] = [
             Box::pin(async { drop(region.changed_async(b"k", None).await) }),
             Box::pin(async { drop(region.region_changed_async(u64::MAX - 1).await) }),
-            Box::pin(async { drop(events.next().await) }),
+            Box::pin(async { drop(events.next_async().await) }),
         ];
         for wait in &mut waits {
             assert!(wait.as_mut().poll(&mut context).is_pending());

@@ -143,7 +143,7 @@ fn a_full_region_with_listeners_can_expire_too() {
     while let Some(notice) = subscription.poll().unwrap() {
         match notice {
             Notice::Event(event) => assert!(event.expiration && event.value.is_none()),
-            Notice::Lapped { .. } => {}
+            other => assert!(matches!(other, Notice::Lapped { .. })),
         }
         told += 1;
     }

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use crate::crash;
 use crate::error::Result;
-use crate::heap::record::Record;
+use crate::heap::record::{Mark, Record};
 use crate::reclaim::retire;
-use crate::region::Token;
 use crate::region::mapped::Mapped;
 use crate::region::write::{Change, Writer, Written};
-use crate::sync::SeqCst;
+use crate::region::{Kind, Token};
+use crate::sync::{Release, SeqCst};
 
 impl Mapped {
     /// Carries out one write of a region that stores nothing. No condition refuses it.
@@ -47,12 +47,15 @@ impl Writer<'_> {
         if words.journal_wanted.load(SeqCst) == 0 {
             return Ok(done(0));
         }
+        self.thread.intent.announce.store(self.op.promise(), Release);
         let location = self.record(version)?;
+        let creates = matches!(self.change.kind, Kind::Value | Kind::Transit);
+        self.describe(location, if creates { Mark::Created } else { Mark::Changed })?;
         // SAFETY: nobody but this writer marks the record dead before it is announced, and while it
         // is not marked, and after that while the intent names it, its segment is not reused.
         let record = unsafe { Record::read(&self.region.log, location) }?;
         retire(&self.region.log, location, &record);
         crash::point("pass.marked");
-        Ok(done(self.announce_change(location)))
+        Ok(done(self.announce_change(location, version, true)))
     }
 }

@@ -25,7 +25,7 @@ use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::counters::Counter;
 use crate::layout::record::{Extent, MAX_KEY};
 use crate::layout::thread::ThreadDescriptor;
-use crate::layout::word::{HeaderWord, Location, RingOp, SlotRef, SlotWord, tag_of};
+use crate::layout::word::{HeaderWord, Location, RegionOp, RingOp, SlotRef, SlotWord, tag_of};
 use crate::reclaim::hazard::Hazard;
 use crate::reclaim::retire_replaced;
 use crate::region::clear::{PENDING, STAMPED};
@@ -96,7 +96,8 @@ impl Mapped {
         crash::point("write.begun");
         let intent = &thread.intent;
         intent.slot.store(0, Release);
-        intent.announce.store(RingOp::Change as u64 + 1, Release);
+        // Nobody listens yet; if somebody does by then, recovery tells to look again.
+        intent.announce.store(RingOp::Region.promise(), Release);
         let draft = Draft {
             version: words.floor.load(SeqCst).saturating_add(1),
             hash,
@@ -124,10 +125,7 @@ impl Mapped {
         let Some(version) = version else {
             return Plainly::Begun(Some(appended.location));
         };
-        let position = match words.journal_wanted.load(SeqCst) {
-            0 => 0,
-            _ => self.announce(RingOp::Change, appended.location),
-        };
+        let position = self.announce_region(RegionOp::LookAgain);
         crash::point("write.announced");
         self.wake_key(hash as u32);
         if self.is_stamped() {
@@ -202,6 +200,10 @@ impl Mapped {
     ) -> Option<u64> {
         let Found { slot, place, word, ref record } = *found;
         let words = self.words();
+        // After the search, as `announce` asks for.
+        if words.journal_wanted.load(SeqCst) != 0 {
+            return None;
+        }
         let version = words.floor.load(SeqCst).max(record.head().version).saturating_add(1);
         // With a stamp the entry may be other than it looks.
         let ceiling = words.ceiling.load(Acquire);

@@ -1,0 +1,77 @@
+//! Dropping an entry of which other nodes need not hear: a tombstone that did its service.
+
+use std::sync::Arc;
+
+use crate::crash;
+use crate::error::Result;
+use crate::reclaim::retire;
+use crate::region::index::mover;
+use crate::region::mapped::Mapped;
+use crate::region::read::Search;
+use crate::region::thread::Context;
+use crate::region::write::NO_RECORD;
+use crate::sync::{Relaxed, Release, SeqCst, raise};
+use crate::table::pin::TablePin;
+
+impl Mapped {
+    /// Drops exactly this version of an entry from the index, without an announcement.
+    pub(crate) fn purge(self: &Arc<Self>, key: &[u8], version: u64, origin: u16) -> Result<bool> {
+        Self::check_key(key)?;
+        let context = self.context()?;
+        let pin = self.pin_table(self.descriptor(&context));
+        let purged = self.purge_pinned(&context, pin, key, (version, origin));
+        pin.release();
+        purged
+    }
+
+    fn purge_pinned(
+        &self,
+        context: &Context,
+        pin: TablePin<'_>,
+        key: &[u8],
+        wanted: (u64, u16),
+    ) -> Result<bool> {
+        let thread = self.descriptor(context);
+        let hazard = self.hazard(context, 0);
+        let hash = self.hash(key);
+        loop {
+            let place = self.place_for(mover(thread), pin.log2, hash)?;
+            let search = self.search(&place, hazard, hash, key);
+            let found = match search.map_err(|broken| self.damaged(broken))? {
+                Search::Found(found) => found,
+                Search::Frozen => continue,
+                Search::Absent { .. } => return Ok(false),
+            };
+            let token = self.token(&found.record).map_err(|broken| self.damaged(broken));
+            if !token.as_ref().is_ok_and(|t| (t.version, t.origin) == wanted) {
+                hazard.clear();
+                return token.map(|_| false);
+            }
+            if self.is_wanted() {
+                self.settle(found.word.location(), &found.record);
+            }
+            raise(&self.words().floor, wanted.0);
+            let empty = self.next_empty(context);
+            let intent = &thread.intent;
+            intent.slot.store(0, Release);
+            intent.announce.store(0, Release);
+            intent.record.store(NO_RECORD, Release);
+            intent.old.store(found.word.0, Release);
+            intent.new.store(empty.0, Release);
+            intent.slot.store(found.place.to_word(), Release);
+            crash::point("purge.intended");
+            let purged =
+                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
+            crash::point("purge.unlinked");
+            if purged {
+                retire(&self.log, found.word.location(), &found.record);
+            }
+            intent.record.store(0, Release);
+            intent.slot.store(0, Release);
+            hazard.clear();
+            if purged {
+                return Ok(true);
+            }
+        }
+    }
+}
