@@ -8,6 +8,7 @@
 mod audit;
 pub mod damage;
 mod home;
+mod storm;
 pub mod victim;
 mod wait;
 mod worker;

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `open HOME REGION` | `ok` |
 //! | `open-or-create HOME REGION MAX_BYTES` | `ok` |
+//! | `create-region HOME REGION MAX_BYTES` | `ok` |
+//! | `region-storm HOME REGION COUNT` | `ok CREATED DESTROYED`: opens or creates, uses and destroys a region `COUNT` times; 0 is for ever |
 //! | `become UID` | `ok`: gives up root |
 //! | `put KEY VALUE`, `create KEY VALUE` | `ok VERSION ORIGIN` |
 //! | `get KEY` | `ok VALUE` or `none` |
@@ -18,6 +20,8 @@
 //! | `ping-pong HOW MINE THEIRS COUNT` | `ok` after `COUNT` rounds of writing one key and waiting for the other; `HOW` is `key`, `region`, `events` |
 //! | `wait KEY` | `ok`: waits until the state of the key is another than now |
 //! | `len` | `ok COUNT` |
+//! | `clear COUNT` | `ok` after `COUNT` clears; 0 is for ever |
+//! | `invalidate-region`, `destroy-region`, `close` | `ok` |
 //! | `recover` | `ok` |
 //! | `exit` | none |
 //!
@@ -29,6 +33,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use vug::{Node, OwnedGuard, Region, Swap};
+
+use crate::storm;
 
 /// What a worker said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,6 +231,14 @@ impl Session {
             self.region = Some(builder.open_or_create()?);
             return Ok("ok".into());
         }
+        if let ["create-region", home, name, max_bytes] = words {
+            let node = Node::open(home)?;
+            self.region = Some(node.region(name).max_bytes(number(max_bytes)).create()?);
+            return Ok("ok".into());
+        }
+        if let ["region-storm", home, name, count] = words {
+            return storm::run(&Node::open(home)?, name, number(count));
+        }
         if let ["become", uid] = words {
             return Ok(become_user(number(uid)));
         }
@@ -256,6 +270,13 @@ impl Session {
                 region.wait_for_change(key.as_bytes(), since, None).map(|_| "ok".into())
             }
             ["len"] => Ok(format!("ok {}", region.len()?)),
+            ["clear", count] => {
+                let end = if count == "0" { u64::MAX } else { number(count) };
+                (0..end).try_for_each(|_| region.clear()).map(|()| "ok".into())
+            }
+            ["invalidate-region"] => region.invalidate_region().map(|()| "ok".into()),
+            ["destroy-region"] => region.destroy_region().map(|()| "ok".into()),
+            ["close"] => region.close().map(|()| "ok".into()),
             ["recover"] => region.recover().map(|_| "ok".into()),
             _ => Ok(format!("error 0 unknown request: {}", words.join(" "))),
         }
