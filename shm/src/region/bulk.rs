@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::layout::counters::Counter;
 use crate::region::attributes::Scope;
 use crate::region::mapped::Mapped;
 use crate::region::write::{Change, Condition};
@@ -88,14 +89,17 @@ impl Region {
             self.mapped.check_entry(key.as_ref(), value.as_ref())?;
         }
         let deadline = self.deadline_of(options)?;
+        self.mapped.count(Counter::PutAlls, 1)?;
         let keys = entries.iter().map(|(key, _)| key.as_ref());
         self.in_bulk(keys, options, |number| {
             let (key, value) = &entries[number];
             let (key, value) = (key.as_ref(), value.as_ref());
             let change = Change::new(key, value, Kind::Value, Condition::Always);
-            let written = match deadline {
-                None => Self::outcome(self.mapped.put(key, value)?),
-                Some(_) => self.write_here(Change { deadline, ..change })?,
+            // Only who listens is told that it is one of many.
+            let written = if deadline.is_none() && !self.mapped.is_wanted() {
+                Self::outcome(self.mapped.put(key, value)?)
+            } else {
+                self.write_here(Change { deadline, bulk: true, ..change })?
             };
             match written {
                 Ok(outcome) => Ok((outcome, Some(outcome))),
@@ -122,10 +126,11 @@ impl Region {
         options: &WriteOptions,
     ) -> Result<Bulk<Option<Outcome>>> {
         keys.iter().try_for_each(|key| Mapped::check_key(key.as_ref()))?;
+        self.mapped.count(Counter::RemoveAlls, 1)?;
         self.in_bulk(keys.iter().map(AsRef::as_ref), options, |number| {
             let key = keys[number].as_ref();
-            let removed =
-                self.write_here(Change::new(key, &[], Kind::Tombstone, Condition::Present))?.ok();
+            let change = Change::new(key, &[], Kind::Tombstone, Condition::Present);
+            let removed = self.write_here(Change { bulk: true, ..change })?.ok();
             Ok((removed, removed))
         })
     }

@@ -48,6 +48,7 @@ use std::sync::Arc;
 
 use crate::crash;
 use crate::error::Result;
+use crate::layout::counters::Counter;
 use crate::layout::region::RegionWords;
 use crate::layout::word::{RegionOp, SlotWord};
 use crate::reclaim::retire;
@@ -191,9 +192,10 @@ impl Mapped {
         crash::point("clear.settled");
     }
 
-    fn clear(self: &Arc<Self>) -> Result<()> {
+    fn clear(self: &Arc<Self>, op: RegionOp) -> Result<()> {
+        self.count(Counter::Clears, 1)?;
         self.stamp(Sweep::Clear);
-        self.tell_all(RegionOp::Clear);
+        self.tell_all(op);
         self.finish_clear().map(|_| ())
     }
 
@@ -309,7 +311,7 @@ impl Region {
     /// `TooManyThreads`, `Damaged`.
     pub fn clear(&self) -> Result<()> {
         self.on_this_node_only("clear")?;
-        self.mapped.clear()
+        self.mapped.clear(RegionOp::Clear)
     }
 
     /// [`Region::clear`] on this node only, for all its processes.
@@ -318,7 +320,8 @@ impl Region {
     /// `NotAllowed` in a distributed replicate, else as [`Region::clear`].
     pub fn local_clear(&self) -> Result<()> {
         self.may_differ("local_clear")?;
-        self.clear()
+        self.on_this_node_only("local_clear")?;
+        self.mapped.clear(RegionOp::LocalClear)
     }
 
     /// Takes the value of every entry and keeps its key, at one instant, as [`Region::clear`] does.

@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
 use crate::region::attributes::DataPolicy;
-use crate::region::write::Condition;
+use crate::region::write::{Change, Condition};
 use crate::region::{Kind, Outcome, Region, Token, WriteOptions, lifetime};
 
 /// What is known of an entry: [`Region::entry`].
@@ -97,7 +97,8 @@ impl Region {
     pub fn local_destroy(&self, key: &[u8]) -> Result<Outcome> {
         self.may_differ("local_destroy")?;
         self.require_stored()?;
-        self.destroy(key)
+        let change = Change::new(key, &[], Kind::Tombstone, Condition::Present);
+        self.write_here(Change { local: true, ..change })?.map_err(|_| self.not_found())
     }
 
     /// Whether the key is present and has a value.

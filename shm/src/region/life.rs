@@ -74,7 +74,7 @@ impl Mapped {
         self.wake_all_keys();
     }
 
-    fn destroy(&self) -> Result<()> {
+    fn destroy(&self, op: RegionOp) -> Result<()> {
         self.check_life()?;
         let table = &self.words().table;
         let marked = table.fetch_or(DESTROYED, SeqCst);
@@ -85,7 +85,7 @@ impl Mapped {
         let id = self.log.file_id();
         let unnamed = id.map_or(Ok(()), |_| file::unname(self.path(), id));
         crash::point("destroy.unnamed");
-        self.tell_all(RegionOp::Destroy);
+        self.tell_all(op);
         self.wake_writers();
         unnamed
     }
@@ -122,7 +122,7 @@ impl Region {
     /// who creates it anew tries again.
     pub fn destroy_region(&self) -> Result<()> {
         self.on_this_node_only("destroy_region")?;
-        self.mapped.destroy()
+        self.mapped.destroy(RegionOp::Destroy)
     }
 
     /// Destroys the region with all its entries on this node, for all its processes. There is no
@@ -131,7 +131,7 @@ impl Region {
     /// # Errors
     /// As [`Region::destroy_region`], and allowed in every region.
     pub fn local_destroy_region(&self) -> Result<()> {
-        self.mapped.destroy()
+        self.mapped.destroy(RegionOp::LocalDestroy)
     }
 
     /// What would have to be carried to other nodes, and is not yet.

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::layout::counters::Counter;
 use crate::recover::Recovery;
 use crate::region::attributes::{Attributes, Scope};
 use crate::region::guard::{Guard, OwnedGuard};
@@ -292,6 +293,7 @@ impl Region {
     /// # Errors
     /// As [`Region::get_many`].
     pub fn get_all<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.mapped.count(Counter::GetAlls, 1)?;
         let mut values = Vec::with_capacity(keys.len());
         self.get_many(keys, |_, entry| values.push(entry.map(|entry| entry.value.to_vec())))?;
         Ok(values)
