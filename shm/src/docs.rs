@@ -6,6 +6,9 @@ pub mod zero_copy {}
 #[doc = include_str!("../docs/memory.md")]
 pub mod memory {}
 
+#[doc = include_str!("../docs/events.md")]
+pub mod events {}
+
 #[doc = include_str!("../docs/recovery.md")]
 pub mod recovery {}
 
