@@ -7,10 +7,10 @@
 //! prints
 //!
 //! ```text
-//! pears is 3 now
-//! apples is 5 now
-//! pears is 4 now
-//! apples is gone
+//! create   pears = 3
+//! create   apples = 5
+//! update   pears = 4
+//! destroy  apples
 //! a watcher that slept through 10000 changes was told that it missed some
 //! it looked at the region instead: pears is 10000
 //! ```
@@ -53,10 +53,11 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let deadline = Some(Instant::now() + Duration::from_secs(60));
     for _ in 0..4 {
         match changes.wait(deadline)?.ok_or("no change")? {
-            Notice::Event(event) => match event.value {
-                Some(count) => println!("{} is {count} now", event.key),
-                None => println!("{} is gone", event.key),
-            },
+            Notice::Event(event) => {
+                let kind = event.untyped.kind.name();
+                let value = event.value.map(|count| format!(" = {count}")).unwrap_or_default();
+                println!("{kind:<9}{}{value}", event.key);
+            }
             other => return Err(format!("four changes cannot lap anybody: {other:?}").into()),
         }
     }
