@@ -66,6 +66,8 @@ pub(crate) const UNIT: u64 = 1 << 16;
 const _: () = assert!(AHEAD.is_multiple_of(UNIT));
 /// How far the ceiling is raised above a version: about a millisecond where versions are times.
 const AHEAD: u64 = 1 << 22;
+/// There is no ceiling above it: only damage brings a version here.
+const LAST: u64 = u64::MAX - 2 * AHEAD;
 /// Set in `ceiling` from the first stamp on: what writes need to know is in one word.
 pub(crate) const STAMPED: u64 = 1 << 15;
 /// Bits of `ceiling`: a stamp is about to take force.
@@ -118,10 +120,13 @@ impl Mapped {
     /// Raises the ceiling, or finishes what is pending.
     #[cold]
     fn make_way(&self, version: u64, ceiling: u64) -> bool {
+        if version > LAST {
+            return true;
+        }
         if ceiling & PENDING != 0 {
             self.finish_stamp(ceiling);
         } else {
-            let above = (version & VERSION).wrapping_add(AHEAD) | (ceiling & STAMPED);
+            let above = ((version & VERSION) + AHEAD) | (ceiling & STAMPED);
             let _ = self.words().ceiling.compare_exchange(ceiling, above, SeqCst, Relaxed);
             crash::point("clear.ceiling");
         }
@@ -141,7 +146,9 @@ impl Mapped {
         let words = self.words();
         let invalid = words.invalid_stamp.load(SeqCst) & !LOCAL;
         let stamp = words.clear_stamp.load(SeqCst).max(invalid);
-        version > stamp && self.seen(&found.record, old) == seen
+        // True but for damage, which must not make the write wait for ever.
+        raise(&words.floor, stamp);
+        (version > stamp || version > LAST) && self.seen(&found.record, old) == seen
     }
 
     /// A write published a version: if it was cleared before it was there, it has to be swept.
@@ -178,7 +185,7 @@ impl Mapped {
     /// Lets a pending stamp take force. Anybody may, any number of times.
     fn finish_stamp(&self, pending: u64) {
         let words = self.words();
-        let stamp = (pending & VERSION).wrapping_sub(UNIT);
+        let stamp = (pending & VERSION).saturating_sub(UNIT);
         raise(&words.floor, stamp);
         crash::point("clear.floor");
         if pending & PENDING == Sweep::Clear as u64 {

@@ -136,6 +136,34 @@ fn an_invalidated_region_keeps_its_keys() {
 }
 
 #[test]
+fn words_that_cannot_be_do_not_hang_a_write() {
+    for (floor, ceiling, clear, invalid) in [
+        (u64::MAX, 0, 0, 0),
+        (0, u64::MAX, 0, 0),
+        (7, super::STAMPED | 1, 0, 0),
+        (7, super::STAMPED, u64::MAX, 0),
+        (7, super::STAMPED, 1 << 60, u64::MAX),
+        (7, u64::MAX - 5, 1 << 63, 1 << 62),
+    ] {
+        let home = home();
+        let region = region(&home);
+        region.put(b"k", b"v").expect("put");
+        let words = region.mapped.words();
+        words.special.store(1, SeqCst);
+        words.floor.store(floor, SeqCst);
+        words.clear_stamp.store(clear, SeqCst);
+        words.invalid_stamp.store(invalid, SeqCst);
+        words.ceiling.store(ceiling, SeqCst);
+        for key in [b"k", b"l"] {
+            for _ in 0..3 {
+                let _ = (region.put(key, b"v"), region.increment(key, 1), region.create(key, b"w"));
+                let _ = (region.clear(), region.len(), region.invalidate_region());
+            }
+        }
+    }
+}
+
+#[test]
 fn clears_do_not_carry_time_away() {
     let home = home();
     let region = region(&home);
