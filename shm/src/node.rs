@@ -164,7 +164,8 @@ impl Node {
         failed.map_or(Ok(report), Err)
     }
 
-    /// [`Region::maintain`](crate::Region::maintain) of every region, and recovery of every dead member of the node.
+    /// [`Region::maintain`](crate::Region::maintain) of every region, and recovery of every dead
+    /// member of the node.
     ///
     /// # Errors
     /// The first error of a region; the others are maintained all the same.
