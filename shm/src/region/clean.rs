@@ -274,12 +274,7 @@ impl<'m> Cleaner<'m> {
         frequency: Option<u64>,
     ) -> Result<Moved> {
         let region = self.region;
-        record.mark_published();
-        crash::point("clean.marked");
-        if region.is_wanted() {
-            // Nobody looks for the announcement of a copy.
-            region.settle(location, record);
-        }
+        self.announce_as_found(location, record);
         let copy = match region.appender.append_copy(&region.log, self, record) {
             Ok(Some(copy)) => copy,
             Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),
@@ -294,6 +289,16 @@ impl<'m> Cleaner<'m> {
         // If the CAS failed the entry changed; who changed it marks the record.
         let bytes = record.len() as u64;
         Ok(if moved { Moved::Dead { bytes } } else { Moved::Left })
+    }
+
+    /// Step 2, and the announcement of a record that was found in a slot: nobody looks for that of
+    /// a copy.
+    fn announce_as_found(&self, location: Location, record: &Record<'m>) {
+        record.mark_published();
+        crash::point("clean.marked");
+        if self.region.is_wanted() {
+            self.region.settle(location, record);
+        }
     }
 
     /// Step 8.

@@ -119,8 +119,7 @@ impl<'m> Batch<'_, 'm> {
                 emptied.all_dead = false;
                 continue;
             };
-            live.record.mark_published();
-            crate::crash::point("clean.marked");
+            cleaner.announce_as_found(live.location, &live.record);
             let copy = match cold.append(log, *cleaner, &live.record) {
                 Ok(Some(copy)) => copy,
                 Ok(None) | Err(Error::FileSystemFull { .. }) => {
