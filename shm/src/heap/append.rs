@@ -3,7 +3,7 @@
 //! A process keeps a few *lanes*, each with an active segment and a process-private mutex. A write
 //! takes the first lane that nobody uses at the moment, so threads neither wait for each other nor
 //! reserve a segment each. The mutex is private to the process and dies with it; other processes
-//! never wait for it. The first lane has none: one thread holds it, see [`lane`].
+//! never wait for it. The first lane has none: one thread holds it, see `lane`.
 //!
 //! Records with a deadline go through lanes of their own, one for each of a few classes of time
 //! left ([`class_of`]), so that a segment holds what expires in about the same time and is free

@@ -273,7 +273,7 @@ impl<'m> Record<'m> {
         bytes.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
     }
 
-    /// Last access in ticks; see [`RecordHeader::access`].
+    /// Last access in ticks; see `RecordHeader::access`.
     pub(crate) fn access(&self) -> &'m AtomicU32 {
         // SAFETY: inside the header that `read` checked.
         let access = unsafe { self.start.add(ACCESS_OFFSET) }.cast::<AtomicU32>();
