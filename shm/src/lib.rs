@@ -46,6 +46,7 @@ pub use region::expiry::{Expiry, ExpiryAction};
 pub use region::guard::{Guard, OwnedGuard};
 pub use region::handle::Handle;
 pub use region::iter::{Entry, EntryView, Iter, Keys};
+pub use region::listen::Listener;
 pub use region::maintain::{MaintainOptions, Maintenance};
 pub use region::many::Values;
 pub use region::pins::Pin;

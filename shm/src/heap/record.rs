@@ -333,7 +333,8 @@ impl Draft<'_> {
     }
 
     fn extension_bytes(&self) -> usize {
-        if self.deadline.is_some() { DEADLINE_BYTES } else { 0 }
+        let deadline = if self.deadline.is_some() { DEADLINE_BYTES } else { 0 };
+        deadline + if self.flags & FLAG_PREVIOUS != 0 { PREVIOUS_BYTES } else { 0 }
     }
 
     /// The first three words of the header, as [`Head::decode`] reads them.
@@ -379,6 +380,10 @@ impl Draft<'_> {
             // SAFETY: inside the record: `extent` left room for it behind the header.
             unsafe { words::store_words(start, RECORD_HEADER / 8, &[deadline]) };
         }
+        if self.flags & FLAG_PREVIOUS != 0 {
+            // SAFETY: inside the record: `extent` left room for it before the key.
+            unsafe { words::store_words(start, extent.key / 8 - 1, &[0]) };
+        }
         // SAFETY: inside the record.
         let key = unsafe { start.add(extent.key) };
         // SAFETY: exclusive, parts of a record are 8-aligned and padded.
@@ -418,6 +423,29 @@ pub(crate) unsafe fn set_version(log: &Log, location: Location, version: u64) ->
     let start = unsafe { start.add(location.offset()) };
     // SAFETY: first word of that record; not published, so at most a walk looks at it, atomically.
     unsafe { AtomicU64::from_ptr(start.cast().as_ptr()) }.store(version, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Says in an unpublished record which one it is going to replace: location + 1, 0 = none. Does
+/// nothing if the record was written without a place for it.
+///
+/// # Safety
+/// As for [`set_version`].
+pub(crate) unsafe fn set_previous(log: &Log, location: Location, previous: u64) -> Result<()> {
+    let start =
+        log.segment_start(location.segment()).ok_or_else(|| log.damaged_record(location))?;
+    // SAFETY: the caller wrote a record here.
+    let start = unsafe { start.add(location.offset()) };
+    // SAFETY: a header that the caller wrote, 8-aligned.
+    let (head, extension_bytes) = unsafe { Head::read(start) };
+    if head.flags & FLAG_PREVIOUS == 0 || usize::from(extension_bytes) < PREVIOUS_BYTES {
+        return Ok(());
+    }
+    let at = RECORD_HEADER + padded(usize::from(extension_bytes)) - PREVIOUS_BYTES;
+    // SAFETY: inside the record, whose extensions end before its key.
+    let word = unsafe { start.add(at) };
+    // SAFETY: 8-aligned; not published, so nobody reads it.
+    unsafe { AtomicU64::from_ptr(word.cast().as_ptr()) }.store(previous, Ordering::Relaxed);
     Ok(())
 }
 

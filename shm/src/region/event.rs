@@ -144,6 +144,8 @@ pub enum Origin {
     Member(u16),
     /// Another node, by its number.
     Node(u16),
+    /// A process of the node that did not live to say so, or has not said so yet.
+    Unknown,
 }
 
 /// One change.
@@ -196,7 +198,7 @@ impl Mapped {
         wanted: impl Fn(&Record<'_>) -> bool,
     ) -> Result<Told> {
         if let Some((op, member)) = RegionOp::of(cell.location()) {
-            let event = |kind| Told::Event(self.region_event(kind, position, member));
+            let event = |kind| Told::Event(self.region_event(kind, position, Some(member)));
             return Ok(EventKind::of_region(op).map_or(Told::LookAgain, event));
         }
         let hazard = self.hazard(context, 0);
@@ -218,7 +220,13 @@ impl Mapped {
         if member == self.me as u16 { Origin::ThisMember } else { Origin::Member(member) }
     }
 
-    fn region_event(&self, kind: EventKind, position: u64, member: u16) -> Event {
+    /// `member`: the slot of who caused it, if that is known.
+    pub(crate) fn region_event(
+        &self,
+        kind: EventKind,
+        position: u64,
+        member: Option<u16>,
+    ) -> Event {
         let version = match kind {
             EventKind::Clear | EventKind::LocalClear => {
                 self.words().clear_stamp.load(crate::sync::Acquire)
@@ -233,7 +241,7 @@ impl Mapped {
             value: None,
             old: OldValue::NotAvailable,
             token,
-            origin: self.origin_of(member),
+            origin: member.map_or(Origin::Unknown, |member| self.origin_of(member)),
             expiration: false,
             bulk: false,
         }

@@ -25,7 +25,7 @@ use crate::layout::word::{CellWord, Location};
 use crate::reclaim::hazard::Hazard;
 use crate::region::attributes::{Attributes, DataPolicy, Interest};
 use crate::region::cursor::Cursor;
-use crate::region::event::{Event, Told};
+use crate::region::event::{Event, EventKind, Told};
 use crate::region::mapped::Mapped;
 use crate::region::parker::Registration;
 use crate::region::wait::Alarm;
@@ -153,17 +153,9 @@ impl Subscription {
         region.want_journal();
         let cursor = region.journal().tail();
         let listed = Cursor::list(&region, cursor);
-        let replay = options.content.then(Replay::new);
-        Self {
-            region,
-            options,
-            cursor,
-            listed,
-            replay,
-            ended: false,
-            missed: 0,
-            registration: None,
-        }
+        let ended = region.is_destroyed();
+        let replay = (options.content && !ended).then(Replay::new);
+        Self { region, options, cursor, listed, replay, ended, missed: 0, registration: None }
     }
 
     /// Next notice, if there is one. Lock-free.
@@ -177,7 +169,9 @@ impl Subscription {
         }
         while !self.ended {
             let position = self.cursor;
+            let destroyed = self.region.is_destroyed();
             let cell = match self.region.journal().read(position) {
+                Cell::Empty if destroyed => return Ok(Some(self.end(position))),
                 Cell::Empty => return Ok(None),
                 Cell::Lapped => {
                     let missed = self.region.journal().oldest().saturating_sub(position).max(1);
@@ -224,16 +218,13 @@ impl Subscription {
         }
     }
 
-    /// Next notice, waiting for it until the deadline. `None` at the deadline, or at once if the
-    /// region has ended.
+    /// Next notice, waiting for it until the deadline. `None` at the deadline.
     ///
     /// # Errors
-    /// As [`Subscription::poll`].
+    /// As [`Subscription::poll`]; `RegionDestroyed` behind the last event of the region.
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Notice>> {
         let region = Arc::clone(&self.region);
-        let found =
-            region.sleep_until(Alarm::Announcement, deadline, || self.poll_or_end().transpose())?;
-        Ok(found.flatten())
+        region.sleep_until(Alarm::Announcement, deadline, || self.poll())
     }
 
     /// Notices until the deadline, blocking; the iterator ends there, and may be asked for again.
@@ -293,10 +284,19 @@ impl Subscription {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<Notice>> {
+        if self.ended {
+            return None;
+        }
         let next = self.wait(deadline).transpose();
         // The same error would come for ever.
         self.ended |= matches!(next, Some(Err(_)));
         next
+    }
+
+    /// The region was destroyed, and who did it is not so far as to announce it, or died.
+    fn end(&mut self, position: u64) -> Notice {
+        self.ended = true;
+        Notice::Event(self.region.region_event(EventKind::RegionDestroy, position, None))
     }
 
     fn lapped(&mut self, from: u64) -> Notice {

@@ -22,6 +22,7 @@ pub(crate) mod index;
 pub(crate) mod iter;
 pub(crate) mod life;
 pub(crate) mod lifetime;
+pub(crate) mod listen;
 pub(crate) mod maintain;
 pub(crate) mod many;
 pub(crate) mod mapped;

@@ -148,6 +148,15 @@ impl Mapped {
         }
     }
 
+    /// Has everybody who waits for an announcement look again, though there is none. Sleepers of
+    /// other processes look, and sleep again.
+    pub(crate) fn rouse_listeners(&self) {
+        let words = self.words();
+        words.event_word.fetch_add(1, SeqCst);
+        crash::point("listeners.roused");
+        futex::wake(&words.event_word, u32::MAX >> 1, u32::MAX);
+    }
+
     /// Wakes who waits for a change of a key with this hash; to be called after the change.
     #[inline]
     pub(crate) fn wake_key(&self, hash: u32) {

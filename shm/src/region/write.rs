@@ -67,10 +67,11 @@ use std::sync::Arc;
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
-use crate::heap::record::{Draft, Mark, Record, own_state, set_version};
+use crate::heap::record::{Draft, Mark, Record, own_state, set_previous, set_version};
 use crate::layout::counters::Counter;
 use crate::layout::record::{
-    DEADLINE_BYTES, Extent, FLAG_BULK, FLAG_EXPIRATION, FLAG_REMOTE, MAX_VALUE,
+    DEADLINE_BYTES, Extent, FLAG_BULK, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MAX_VALUE,
+    PREVIOUS_BYTES,
 };
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, Location, RegionOp, RingOp, SlotRef, SlotWord, tag_of};
@@ -241,8 +242,8 @@ impl Mapped {
     /// Largest value for a key: all segments but those of the first index table, the reserve, and
     /// one for other records.
     pub(crate) fn max_value_len(&self, key_len: usize) -> usize {
-        // Any entry may get a deadline.
-        let fixed = Extent::of(key_len, 0, DEADLINE_BYTES, self.log.alignment())
+        // Any entry may get a deadline, and many tell which record they replaced.
+        let fixed = Extent::of(key_len, 0, DEADLINE_BYTES + PREVIOUS_BYTES, self.log.alignment())
             .map_or(usize::MAX, |extent| extent.value);
         // The smallest index is one segment.
         let others = 1 + u64::from(self.log.reserve()) + 1;
@@ -509,6 +510,7 @@ impl<'m> Writer<'m> {
             kind: self.change.kind as u8,
             flags: flag(self.change.expiration, FLAG_EXPIRATION)
                 | flag(self.change.bulk, FLAG_BULK)
+                | flag(self.region.attributes.old_values, FLAG_PREVIOUS)
                 | flag(self.change.is_remote(), FLAG_REMOTE),
             member: self.region.me as u16,
             deadline: self.change.deadline,
@@ -568,7 +570,7 @@ impl<'m> Writer<'m> {
         let announces = region.is_wanted();
         if announces {
             region.settle(found.word.location(), &found.record);
-            self.describe(location, self.mark(old, seen))?;
+            self.describe(location, self.mark(old, seen), Some(found.word.location()))?;
         }
         if !self.swap_slot(found, new, announces) {
             return Ok(Attempt::Again);
@@ -626,7 +628,7 @@ impl<'m> Writer<'m> {
             return Ok(done(self.region.announce_region(RegionOp::LookAgain)));
         };
         let tombstone = SlotWord::occupied(HIDDEN_TAG, location);
-        self.describe(location, Mark::Changed)?;
+        self.describe(location, Mark::Changed, Some(found.word.location()))?;
         if !self.swap_slot(found, tombstone, true) {
             return Ok(Attempt::Again);
         }
@@ -648,7 +650,8 @@ impl<'m> Writer<'m> {
         let announces = region.is_wanted();
         if announces {
             let destroys = self.change.kind == Kind::Tombstone;
-            self.describe(location, if destroys { Mark::Silent } else { Mark::Created })?;
+            let mark = if destroys { Mark::Silent } else { Mark::Created };
+            self.describe(location, mark, None)?;
         }
         self.intend(slot, empty, new, announces);
         let Place { table, primary, header } = *place;
@@ -697,7 +700,12 @@ impl<'m> Writer<'m> {
     }
 
     /// What listeners learn beside the content of a record that is not published yet.
-    fn describe(&self, location: Location, mark: Mark) -> Result<()> {
+    fn describe(&self, location: Location, mark: Mark, previous: Option<Location>) -> Result<()> {
+        if self.region.attributes.old_values {
+            let previous = previous.map_or(0, |previous| previous.0 + 1);
+            // SAFETY: written by this call of `write`, and not published.
+            unsafe { set_previous(&self.region.log, location, previous) }?;
+        }
         // SAFETY: written by this call of `write`, whose intent names it.
         let state = unsafe { own_state(&self.region.log, location) }?;
         if state.load(Ordering::Relaxed) != mark.state() {

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use vug::bridge::{Change, OriginState, Seat};
-use vug::{Expiry, Kind, MaintainOptions, Node, Region, Swap, Waited, WriteOptions};
+use vug::{Expiry, Kind, ListenOptions, MaintainOptions, Node, Region, Swap, Waited, WriteOptions};
 
 /// Tiny entries that make chains longer than one bucket in a region of 1 MiB.
 const CROWD_ENTRIES: u64 = 5000;
@@ -107,6 +107,8 @@ fn threads(region: &Region) {
 /// Writes for threads that wait for each change, and most of the time sleep by then.
 fn listen(report: &Report, region: &Region) {
     const CHANGES: u64 = 300;
+    let listener = region.listen(ListenOptions::new(), |_| ()).expect("a thread");
+    drop(listener);
     let mut events = region.subscribe();
     let heard = AtomicU64::new(0);
     std::thread::scope(|scope| {

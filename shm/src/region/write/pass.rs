@@ -50,7 +50,7 @@ impl Writer<'_> {
         self.thread.intent.announce.store(self.op.promise(), Release);
         let location = self.record(version)?;
         let creates = matches!(self.change.kind, Kind::Value | Kind::Transit);
-        self.describe(location, if creates { Mark::Created } else { Mark::Changed })?;
+        self.describe(location, if creates { Mark::Created } else { Mark::Changed }, None)?;
         // SAFETY: nobody but this writer marks the record dead before it is announced, and while it
         // is not marked, and after that while the intent names it, its segment is not reused.
         let record = unsafe { Record::read(&self.region.log, location) }?;
