@@ -45,6 +45,8 @@ pub(crate) mod code {
     pub(crate) const BRIDGE_DOWN: u16 = 961;
     pub(crate) const BRIDGE_STAYS: u16 = 962;
     pub(crate) const RUNTIME: u16 = 971;
+    pub(crate) const BENCH: u16 = 981;
+    pub(crate) const TRACE: u16 = 982;
 }
 
 /// Why a command did not do what it was asked, and what its user can do about it.

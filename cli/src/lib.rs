@@ -79,7 +79,8 @@ fn usage_failure(text: &str) -> Failure {
         .filter(|paragraph| !paragraph.is_empty() && !paragraph.starts_with("For more"))
         .map(|paragraph| match paragraph.strip_prefix("tip: ") {
             Some(tip) => tip.to_owned(),
-            None => paragraph.replacen("Usage: ", "usage: ", 1),
+            // Clap takes an option that the environment gives for one that must be given.
+            None => paragraph.replacen("Usage: ", "usage: ", 1).replacen(" --home <DIR>", "", 1),
         })
         .collect();
     if help.is_empty() {

@@ -17,8 +17,7 @@ pub(crate) enum Format {
     Json,
     Jsonl,
     Csv,
-    /// The bytes of values, for commands that show entries; see [`no_raw`].
-    #[value(help = "")]
+    // The bytes of values, for commands that show entries; see `no_raw`.
     Raw,
 }
 

@@ -134,7 +134,15 @@ fn the_list_of_regions() {
     let home = Home::new();
     assert_eq!(home.vug(["stat"]).code, 0);
     home.vug(["create", "beta"]).ok();
-    home.vug(["create", "alpha", "--data-policy", "replicate", "--max-bytes", "2MiB"]).ok();
+    home.vug([
+        "create",
+        "alpha",
+        "--data-policy=replicate",
+        "--scope=local",
+        "--max-bytes",
+        "2MiB",
+    ])
+    .ok();
     home.vug(["put", "alpha", "k", "v"]).ok();
     let table = home.vug(["ls"]).ok();
     let lines: Vec<Vec<&str>> =

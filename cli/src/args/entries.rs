@@ -16,7 +16,7 @@ pub(crate) struct Get {
     /// The keys
     #[arg(required = true, allow_negative_numbers = true, value_name = "KEY")]
     pub(crate) keys: Vec<OsString>,
-    /// Show version, origin, kind and sizes instead of the value; in JSON beside it
+    /// Show version, origin, kind, sizes and expiry instead of the value; in JSON beside it
     #[arg(long)]
     pub(crate) meta: bool,
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub(crate) struct Scan {
     /// Leave the values out
     #[arg(long)]
     pub(crate) keys: bool,
-    /// Show kind and sizes, too
+    /// Show kind, sizes and expiry, too
     #[arg(long)]
     pub(crate) meta: bool,
     #[command(flatten)]

@@ -6,6 +6,7 @@ mod entries;
 mod parse;
 mod regions;
 mod rows;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -15,8 +16,9 @@ pub(crate) use self::admin::{Check, Doctor, Maintain, Stat};
 pub(crate) use self::cluster::{Bridge, BridgeRun, Cert, Demo, DemoWorker, Role};
 pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
 pub(crate) use self::parse::{Peer, parse_duration, parse_peer, parse_size};
-pub(crate) use self::regions::Create;
+pub(crate) use self::regions::{Alter, Create, Doomed, Invalidate, Shortcut, TimeOrNone};
 pub(crate) use self::rows::{Export, ExportFormat, Import, OnDuplicate, OnError, RowFormat};
+pub(crate) use self::tools::{Bench, BenchWork, BenchWorker, Distribution, Generate};
 use crate::render::Format;
 
 /// Lock-free shared-memory cache for the processes of one machine, bridged to other machines.
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     ///
     /// Examples:
     ///   vug get quotes ibm                      the bytes of the value, nothing else
-    ///   vug get quotes ibm --meta               version, origin, kind, sizes
+    ///   vug get quotes ibm --meta               version, origin, kind, sizes, expiry
     ///   vug get quotes ibm sun --format json    several entries, as one array
     ///   vug get blobs 00ff --hex                a key that is no text
     ///
@@ -119,7 +121,56 @@ pub(crate) enum Command {
     #[command(verbatim_doc_comment)]
     Wait(Wait),
     /// Make a region
+    ///
+    /// Examples:
+    ///   vug create quotes
+    ///   vug create quotes --shortcut replicate --max-bytes 1GiB
+    ///   vug create quotes --data-policy replicate --scope distributed-no-ack
+    ///   vug create pages --eviction s3-fifo --max-entries 100000
+    ///   vug create sessions --idle 30m --idle-action destroy
+    ///
+    /// A shortcut and the same attributes one by one make the same region. What can never go
+    /// together is refused with the reason and what to change.
+    #[command(verbatim_doc_comment)]
     Create(Create),
+    /// Change the attributes of a region that may change
+    ///
+    /// Examples:
+    ///   vug alter sessions --ttl 1h --ttl-action invalidate
+    ///   vug alter sessions --idle none
+    ///   vug alter pages --max-entries 50000
+    ///
+    /// A change holds at once, for all processes and all entries.
+    #[command(verbatim_doc_comment)]
+    Alter(Alter),
+    /// Take the values of entries and keep their keys
+    ///
+    /// Examples:
+    ///   vug invalidate quotes ibm sun
+    ///   vug invalidate quotes --all --yes
+    ///
+    /// The command ends with 4 if a key is absent. For --all it asks first, unless --yes is given.
+    #[command(verbatim_doc_comment)]
+    Invalidate(Invalidate),
+    /// Remove all entries of a region, at one instant
+    ///
+    /// Examples:
+    ///   vug clear quotes
+    ///   vug clear quotes --yes                  in a script
+    ///
+    /// Asks first, unless --yes is given.
+    #[command(verbatim_doc_comment)]
+    Clear(Doomed),
+    /// Destroy a region with all its entries
+    ///
+    /// Examples:
+    ///   vug rm quotes
+    ///   vug rm quotes --local --yes             leaves it to the other nodes
+    ///
+    /// Asks first, unless --yes is given. Processes that use the region are told that it was
+    /// destroyed; the name is free at once.
+    #[command(verbatim_doc_comment, visible_alias = "destroy-region")]
+    Rm(Doomed),
     /// Load rows of a CSV or JSON lines file, or a dump, into a region
     ///
     /// Examples:
@@ -176,9 +227,29 @@ pub(crate) enum Command {
     /// Make the certificates with which bridges trust each other
     #[command(subcommand)]
     Cert(Cert),
+    /// Measure throughput and latency, on your own region or trace
+    ///
+    /// Examples:
+    ///   vug bench --new --time 10s                   a region made for it
+    ///   vug bench quotes --reads 50 --value-bytes 1KiB --yes
+    ///   vug bench --new --processes 2 --threads 2 --distribution zipf --format json
+    ///   vug bench quotes --trace day.csv --yes       get,KEY put,KEY,SIZE del,KEY
+    ///
+    /// It writes to the region and asks first, unless --yes is given. Keys begin with --prefix and
+    /// are removed at the end, unless --keep is given; a trace names its keys itself, and what it
+    /// writes stays. The workers share a trace line by line, each in order.
+    #[command(verbatim_doc_comment)]
+    #[command(override_usage = "vug bench [OPTIONS] <REGION | --new>")]
+    Bench(Bench),
+    /// Generate completion scripts and manual pages
+    #[command(subcommand, name = "gen")]
+    Generate(Generate),
     /// A child process of the demonstration
     #[command(hide = true)]
     DemoWorker(DemoWorker),
+    /// A child process of the bench
+    #[command(hide = true)]
+    BenchWorker(BenchWorker),
 }
 
 #[cfg(test)]

@@ -68,6 +68,12 @@ pub(crate) struct Import {
     /// The entries expire after that time, such as 500ms, 10s, 2m, 1h [default: as the region says]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) ttl: Option<Duration>,
+    /// Remove all entries of the region before the first row is written
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) replace: bool,
+    /// Replace without asking
+    #[arg(long, requires = "replace")]
+    pub(crate) yes: bool,
     /// No progress bar and no summary
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -105,7 +111,7 @@ pub(crate) struct Export {
     /// Keys, and values that are not spread over columns, as hexadecimal digits
     #[arg(long)]
     pub(crate) hex: bool,
-    /// Keep version, origin and kind: in dumps and JSON
+    /// Keep version, origin, kind and expiry: in dumps and JSON
     #[arg(long)]
     pub(crate) meta: bool,
     /// In ascending order of the keys' bytes; needs room for a copy in TMPDIR

@@ -4,18 +4,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use vug::Region;
+use vug::{Region, WriteOptions};
 
 use super::{Context, no_key, stdout};
 use crate::args::Del;
 use crate::bytes;
 use crate::consent;
-use crate::entries::{Selection, Writes};
+use crate::entries::Selection;
 use crate::failure::{Failure, code};
 use crate::render::{Cell, Sheet, grouped};
 
 /// So many removals wait for the other nodes together.
-const BATCH: u64 = 1024;
+const BATCH: usize = 1024;
 
 pub(super) fn run(context: &Context, args: &Del) -> Result<(), Failure> {
     // All keys are looked at first: an impossible one must not leave the job half done.
@@ -33,18 +33,21 @@ pub(super) fn run(context: &Context, args: &Del) -> Result<(), Failure> {
 
 /// Keys that stand on the command line, each of which should be there.
 fn named(context: &Context, args: &Del, region: &Region, keys: &[Vec<u8>]) -> Result<(), Failure> {
-    let mut writes = Writes::new(region, args.ack.ack_within);
     let mut sheet = Sheet::new(&["region", "key", "removed"]);
     let mut missing = Ok(());
-    for key in keys {
-        let found = if args.dry_run { region.contains_key(key)? } else { writes.remove(key)? };
+    let found = if args.dry_run {
+        keys.iter().map(|key| region.contains_key(key)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        let removed = region.remove_all_with(keys, &options(args))?.all()?;
+        removed.iter().map(Option::is_some).collect()
+    };
+    for (key, found) in keys.iter().zip(found) {
         if !found {
             missing = missing.and(Err(no_key(&args.region, key)));
         }
         let removed = Cell::Flag(found && !args.dry_run);
         sheet.push(vec![Cell::text(&args.region), Cell::text(bytes::escaped(key)), removed]);
     }
-    writes.settle()?;
     if let Some(format) = context.format {
         sheet.write(&mut stdout(), format)?;
     }
@@ -59,7 +62,7 @@ fn selected(
     selection: &Selection,
 ) -> Result<(), Failure> {
     let mut count = 0_u64;
-    for entry in selection.of(region) {
+    for entry in selection.of(region, false) {
         entry?;
         count += 1;
     }
@@ -68,7 +71,7 @@ fn selected(
     }
     let (number, name) = (grouped(count), &args.region);
     consent::ask(&format!("remove {number} entries from {name}: {selection}"), args.yes)?;
-    let keys = selection.of(region).map(|entry| Ok(entry?.key));
+    let keys = selection.of(region, false).map(|entry| Ok(entry?.key));
     let removed = remove_all(args, region, keys)?;
     told(context, args, removed)
 }
@@ -119,28 +122,42 @@ fn line_key(args: &Del, path: &Path, line: &[u8], number: u64) -> Result<Vec<u8>
     Ok(key)
 }
 
+fn options(args: &Del) -> WriteOptions {
+    WriteOptions::ack_within(args.ack.ack_within)
+}
+
 fn remove_all(
     args: &Del,
     region: &Region,
-    keys: impl Iterator<Item = Result<Vec<u8>, Failure>>,
+    mut keys: impl Iterator<Item = Result<Vec<u8>, Failure>>,
 ) -> Result<u64, Failure> {
-    let mut writes = Writes::new(region, args.ack.ack_within);
-    let (mut removed, mut waiting) = (0, 0);
+    let mut removed = 0;
     let so_far = |failure: Failure, removed: u64| {
         failure.and(format!("{} entries were removed before", grouped(removed)))
     };
-    for key in keys {
-        let key = key.map_err(|failure| so_far(failure, removed))?;
-        let done = writes.remove(&key).map_err(|error| so_far(error.into(), removed))?;
-        removed += u64::from(done);
-        waiting += 1;
-        if waiting == BATCH {
-            writes.settle()?;
-            waiting = 0;
+    loop {
+        let (mut batch, mut wrong) = (Vec::with_capacity(BATCH), None);
+        for key in keys.by_ref().take(BATCH) {
+            match key {
+                Ok(key) => batch.push(key),
+                Err(failure) => {
+                    wrong = Some(failure);
+                    break;
+                }
+            }
+        }
+        // What is before a bad key is removed all the same.
+        let done = region.remove_all_with(&batch, &options(args));
+        let done = done.map_err(|error| so_far(error.into(), removed))?;
+        removed += done.results.iter().filter(|one| matches!(one, Ok(Some(_)))).count() as u64;
+        done.all().map_err(|error| so_far(error.into(), removed))?;
+        if let Some(failure) = wrong {
+            return Err(so_far(failure, removed));
+        }
+        if batch.len() < BATCH {
+            return Ok(removed);
         }
     }
-    writes.settle()?;
-    Ok(removed)
 }
 
 fn told(context: &Context, args: &Del, count: u64) -> Result<(), Failure> {

@@ -1,15 +1,20 @@
 //! One file per command.
 
+mod alter;
+mod bench;
 pub(crate) mod bridge;
 pub(crate) mod cert;
 mod check;
 mod create;
 mod del;
+mod destroy;
 mod doctor;
 mod export;
+mod generate;
 mod get;
 mod import;
 mod incr;
+mod invalidate;
 mod ls;
 mod maintain;
 mod put;
@@ -57,6 +62,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Scan(args) => scan::run(&context, &args),
         Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
+        Command::Alter(args) => alter::run(&context, &args),
+        Command::Invalidate(args) => invalidate::run(&context, &args),
+        Command::Clear(args) => destroy::clear(&context, &args),
+        Command::Rm(args) => destroy::remove(&context, &args),
         Command::Import(args) => import::run(&context, &args),
         Command::Export(args) => export::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
@@ -65,6 +74,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Maintain(args) => maintain::run(&context, &args),
         Command::Bridge(args) => bridge::run(&context, args),
         Command::Cert(args) => cert::run(&context, args),
+        Command::Bench(args) => bench::run(&context, &args),
+        Command::BenchWorker(args) => bench::worker::run(&context, &args),
+        Command::Generate(args) => generate::run(&args),
         Command::DemoWorker(args) => demo::work(&context, &args),
     }
 }

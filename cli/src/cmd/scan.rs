@@ -2,7 +2,7 @@
 
 use super::{Context, stdout};
 use crate::args::Scan;
-use crate::entries::{Selection, Shape, Show, Shown};
+use crate::entries::{Selection, Shape, Show};
 use crate::failure::Failure;
 
 pub(super) fn run(context: &Context, args: &Scan) -> Result<(), Failure> {
@@ -14,9 +14,8 @@ pub(super) fn run(context: &Context, args: &Scan) -> Result<(), Failure> {
     let shape = Shape { format: context.format(), value: !args.keys, meta: args.meta, hex, end };
     let mut show = Show::new(stdout(), shape);
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
-    for entry in selection.of(&region).take(limit) {
-        let entry = entry?;
-        show.push(&Shown { key: &entry.key, value: Some(&entry.value), token: Some(entry.token) })?;
+    for entry in selection.of(&region, args.meta).take(limit) {
+        show.push(&entry?.shown())?;
     }
     show.finish().map(|_| ())
 }

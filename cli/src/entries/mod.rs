@@ -2,8 +2,6 @@
 
 mod select;
 mod show;
-mod write;
 
-pub(crate) use self::select::Selection;
+pub(crate) use self::select::{Listed, Selection};
 pub(crate) use self::show::{Shape, Show, Shown};
-pub(crate) use self::write::Writes;

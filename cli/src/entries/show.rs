@@ -27,6 +27,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) value: Option<&'a [u8]>,
     /// `None`: the key is absent.
     pub(crate) token: Option<Token>,
+    /// When the entry expires by itself, in milliseconds since 1970.
+    pub(crate) expires: Option<u64>,
 }
 
 /// What is shown of each entry, and how.
@@ -184,6 +186,7 @@ impl<W: Write> Show<W> {
         let mut names = vec![("key", false)];
         if self.shape.meta {
             names.extend([("kind", false), ("key_bytes", true), ("value_bytes", true)]);
+            names.push(("expires_ms", true));
         }
         names.extend([("version", true), ("origin", true)]);
         if self.shape.value {
@@ -204,6 +207,7 @@ impl<W: Write> Show<W> {
             fields.push(entry.kind().unwrap_or(absent).to_owned());
             fields.push(entry.key.len().to_string());
             fields.push(number(entry.value.map(|value| value.len() as u64)));
+            fields.push(number(entry.expires));
         }
         fields.push(number(entry.token.map(|token| token.version)));
         fields.push(number(entry.token.map(|token| token.origin.into())));
@@ -253,6 +257,7 @@ impl Serialize for Object<'_> {
             map.serialize_entry("kind", &entry.kind())?;
             map.serialize_entry("key_bytes", &entry.key.len())?;
             map.serialize_entry("value_bytes", &entry.value.map(<[u8]>::len))?;
+            map.serialize_entry("expires_ms", &entry.expires)?;
         }
         map.end()
     }
@@ -304,7 +309,7 @@ mod tests {
         for (key, value) in entries {
             let kind = if value.is_some() { Kind::Value } else { Kind::Invalid };
             let token = Some(Token { version: 7, origin: 1, kind });
-            show.push(&Shown { key, value: *value, token }).unwrap();
+            show.push(&Shown { key, value: *value, token, expires: None }).unwrap();
         }
         assert_eq!(show.finish().unwrap(), entries.len() as u64);
         String::from_utf8(out).unwrap()
@@ -346,7 +351,7 @@ mod tests {
         );
         assert_eq!(shown(Format::Csv, false, &[]), "key,version,origin,value\n");
         let shape = Shape { format: Format::Csv, value: true, meta: false, hex: false, end: b'\n' };
-        let entry = Shown { key: b"\xff", value: None, token: None };
+        let entry = Shown { key: b"\xff", value: None, token: None, expires: None };
         let refused = Show::new(Vec::new(), shape).push(&entry).unwrap_err();
         assert!(refused.text().contains("`\\xff` is not UTF-8"), "{}", refused.text());
     }

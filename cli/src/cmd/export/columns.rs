@@ -5,10 +5,10 @@ use std::io::Write;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use vug::Entry;
 
 use super::Job;
 use crate::bytes::{escaped, to_hex};
+use crate::entries::Listed;
 use crate::failure::{Failure, code};
 
 /// Two columns: the bytes of key and value as they are.
@@ -21,7 +21,7 @@ pub(super) fn write_pairs(job: &Job<'_>, name: &str, out: impl Write) -> Result<
     let failed = |cause: csv::Error| Failure::output(&cause.into());
     writer.write_record([&job.args.key, name]).map_err(failed)?;
     let count = job.source(None)?.each(job, |entry| {
-        let pair = [text(job, entry, &entry.key)?, text(job, entry, &entry.value)?];
+        let pair = [text(job, entry, &entry.key)?, text(job, entry, value(entry))?];
         writer.write_record(pair).map_err(failed)
     })?;
     writer.flush().map_err(|cause| Failure::output(&cause))?;
@@ -81,7 +81,12 @@ pub(super) fn write_columns(job: &Job<'_>, out: impl Write) -> Result<u64, Failu
     Ok(count)
 }
 
-fn text(job: &Job<'_>, entry: &Entry, bytes: &[u8]) -> Result<String, Failure> {
+/// CSV has no entries without value.
+fn value(entry: &Listed) -> &[u8] {
+    entry.value.as_deref().unwrap_or_default()
+}
+
+fn text(job: &Job<'_>, entry: &Listed, bytes: &[u8]) -> Result<String, Failure> {
     if job.args.hex {
         return Ok(to_hex(bytes));
     }
@@ -132,8 +137,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-fn fields(entry: &Entry) -> Result<Fields, Failure> {
-    serde_json::from_slice(&entry.value).map_err(|_| {
+fn fields(entry: &Listed) -> Result<Fields, Failure> {
+    serde_json::from_slice(value(entry)).map_err(|_| {
         let key = escaped(&entry.key);
         Failure::new(
             code::NOT_A_ROW,
@@ -143,7 +148,7 @@ fn fields(entry: &Entry) -> Result<Fields, Failure> {
     })
 }
 
-fn new_column(entry: &Entry, name: &str) -> Failure {
+fn new_column(entry: &Listed, name: &str) -> Failure {
     let key = escaped(&entry.key);
     Failure::new(
         code::NEW_COLUMN,

@@ -12,7 +12,7 @@ pub(super) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<u64, Failure>,
 ) -> Result<u64, Failure> {
-    let failed = |cause: io::Error| Failure::output(&cause).of_file(path);
+    let failed = |cause: io::Error| Failure::output(&nameless(cause)).of_file(path);
     if path.metadata().is_ok_and(|about| !about.is_file()) {
         let file = File::options().write(true).open(path).map_err(failed)?;
         return write_all(&file, write).map_err(|failure| failure.of_file(path));
@@ -45,4 +45,11 @@ fn readable_by_umask(file: &File) -> io::Result<()> {
     let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     nix::sys::stat::umask(mask);
     file.set_permissions(std::fs::Permissions::from_mode(0o666 & !mask.bits()))
+}
+
+/// The cause without the name of the temporary file, which tells nobody anything.
+fn nameless(cause: io::Error) -> io::Error {
+    let inner = cause.get_ref().and_then(std::error::Error::source);
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
+    inner.and_then(io::Error::raw_os_error).map_or(cause, io::Error::from_raw_os_error)
 }

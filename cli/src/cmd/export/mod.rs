@@ -13,7 +13,7 @@ use self::source::Source;
 use super::{Context, stdout};
 use crate::args::{Export, ExportFormat};
 use crate::dump::{DumpEntry, DumpWriter, FLAG_META, FLAG_SORTED};
-use crate::entries::{Selection, Shape, Show, Shown};
+use crate::entries::{Selection, Shape, Show};
 use crate::failure::Failure;
 use crate::progress::{Measure, Progress};
 use crate::render::{Format, grouped, no_raw};
@@ -85,13 +85,7 @@ impl Job<'_> {
         let Self { args, .. } = self;
         let shape = Shape { format, value: true, meta: args.meta, hex: args.hex, end: b'\n' };
         let mut show = Show::new(out, shape);
-        self.source(None)?.each(self, |entry| {
-            show.push(&Shown {
-                key: &entry.key,
-                value: Some(&entry.value),
-                token: Some(entry.token),
-            })
-        })?;
+        self.source(None)?.each(self, |entry| show.push(&entry.shown()))?;
         show.finish()
     }
 
@@ -105,10 +99,10 @@ impl Job<'_> {
             let token = entry.token;
             dump.push(&DumpEntry {
                 key: &entry.key,
-                value: &entry.value,
+                value: entry.value.as_deref().unwrap_or_default(),
                 kind: token.kind as u8,
                 token: self.args.meta.then_some((token.version, token.origin)),
-                deadline: None,
+                deadline: entry.expires,
             })
             .map_err(failed)
         })?;

@@ -2,19 +2,20 @@
 
 use std::mem::swap;
 
-use vug::{Entry, Kind, Token};
+use vug::{Kind, Token};
 
 use super::Job;
+use crate::entries::Listed;
 use crate::failure::Failure;
 use crate::sort::{Sorted, Sorter};
 
 /// Entries between two looks at the progress.
 const STEP: u64 = 512;
-/// Version and origin before each value that is sorted.
-const HEAD: usize = 10;
+/// Version, origin, kind and expiry before each value that is sorted.
+const HEAD: usize = 19;
 
 /// Sees every entry before any is written.
-pub(super) type Look<'l> = &'l mut dyn FnMut(&Entry) -> Result<(), Failure>;
+pub(super) type Look<'l> = &'l mut dyn FnMut(&Listed) -> Result<(), Failure>;
 
 /// Where the entries come from.
 pub(super) enum Source {
@@ -30,16 +31,13 @@ impl Source {
         }
         let progress = job.progress(if sorter.is_some() { "sorting" } else { "looking" })?;
         let mut value = Vec::new();
-        for (entry, number) in job.selection.of(job.region).zip(1..) {
+        for (entry, number) in job.selection.of(job.region, job.args.meta).zip(1..) {
             let entry = entry?;
             if let Some(look) = &mut look {
                 look(&entry)?;
             }
             if let Some(sorter) = &mut sorter {
-                value.clear();
-                value.extend(entry.token.version.to_be_bytes());
-                value.extend(entry.token.origin.to_be_bytes());
-                value.extend_from_slice(&entry.value);
+                pack(&entry, &mut value);
                 sorter.push(&entry.key, &value)?;
             }
             if number % STEP == 0 {
@@ -57,11 +55,11 @@ impl Source {
     pub(super) fn each(
         self,
         job: &Job<'_>,
-        mut visit: impl FnMut(&Entry) -> Result<(), Failure>,
+        mut visit: impl FnMut(&Listed) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
         let progress = job.progress("writing")?;
         let mut count = 0;
-        let mut counted = |entry: &Entry| {
+        let mut counted = |entry: &Listed| {
             count += 1;
             if count % STEP == 0 {
                 progress.set(count, count);
@@ -70,7 +68,7 @@ impl Source {
         };
         match self {
             Self::Region => {
-                for entry in job.selection.of(job.region) {
+                for entry in job.selection.of(job.region, job.args.meta) {
                     counted(&entry?)?;
                 }
             }
@@ -81,21 +79,46 @@ impl Source {
     }
 }
 
+/// What is sorted with a key. An expiry of 0 is none.
+fn pack(entry: &Listed, packed: &mut Vec<u8>) {
+    packed.clear();
+    packed.extend(entry.token.version.to_le_bytes());
+    packed.extend(entry.token.origin.to_le_bytes());
+    packed.push(entry.token.kind as u8);
+    packed.extend(entry.expires.unwrap_or(0).to_le_bytes());
+    packed.extend_from_slice(entry.value.as_deref().unwrap_or_default());
+}
+
+/// The inverse of [`pack`].
+fn unpack(packed: &[u8], entry: &mut Listed) {
+    let number = |at: usize| u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| packed[at + i]));
+    entry.token.version = number(0);
+    entry.token.origin = u16::from_le_bytes([packed[8], packed[9]]);
+    entry.token.kind = match packed[10] {
+        1 => Kind::Value,
+        2 => Kind::Invalid,
+        _ => Kind::LocalInvalid,
+    };
+    entry.expires = Some(number(11)).filter(|expires| *expires != 0);
+    let value = entry.value.get_or_insert_default();
+    value.clear();
+    value.extend_from_slice(&packed[HEAD..]);
+    if entry.token.kind != Kind::Value {
+        entry.value = None;
+    }
+}
+
 /// Every key once: of several states that a walk met, the newest.
 fn in_order(
     mut sorted: Sorted,
-    visit: &mut impl FnMut(&Entry) -> Result<(), Failure>,
+    visit: &mut impl FnMut(&Listed) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let token = Token { version: 0, origin: 0, kind: Kind::Value };
-    let mut next = Entry { key: Vec::new(), value: Vec::new(), token };
+    let mut next = Listed { key: Vec::new(), value: None, token, expires: None };
     let mut held = next.clone();
-    while sorted.next(&mut next.key, &mut next.value)? {
-        let (mut version, mut origin) = ([0; 8], [0; 2]);
-        version.copy_from_slice(&next.value[..8]);
-        origin.copy_from_slice(&next.value[8..HEAD]);
-        next.token.version = u64::from_be_bytes(version);
-        next.token.origin = u16::from_be_bytes(origin);
-        next.value.drain(..HEAD);
+    let mut packed = Vec::new();
+    while sorted.next(&mut next.key, &mut packed)? {
+        unpack(&packed, &mut next);
         // No key is empty, so an empty one is none.
         if next.key == held.key && next.token < held.token {
             continue;

@@ -17,6 +17,7 @@ use self::checkpoint::Checkpoint;
 use self::write::{Tally, Writer};
 use super::{Context, stdout};
 use crate::args::{Import, OnDuplicate, OnError, RowFormat};
+use crate::consent;
 use crate::failure::{Failure, code};
 use crate::interrupt::Interrupt;
 use crate::progress::{Measure, Progress};
@@ -27,6 +28,11 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<(), Failure> {
     let job = Job::new(args)?;
     let node = context.node()?;
     let region = context.region(&node, &args.region)?;
+    if args.replace {
+        let (count, name) = (grouped(region.len()?), &args.region);
+        let what = format!("remove all {count} entries of region {name}, then import");
+        consent::ask(&what, args.yes)?;
+    }
     let begin = Instant::now();
     let tally = if args.file.as_os_str() == "-" {
         job.stream(&region, io::stdin().lock())?
@@ -147,6 +153,7 @@ impl<'a> Job<'a> {
             let checked = check::check(self, region, rows, &progress, &|| false)?;
             return Ok(checked.tally);
         }
+        self.make_room(region)?;
         let mut writer = Writer::new(self, region, Tally::default())?;
         writer.write(rows, &progress)?;
         Ok(writer.tally)
@@ -177,6 +184,7 @@ impl<'a> Job<'a> {
         }
         if !resumed {
             checkpoint.remove();
+            self.make_room(region)?;
         }
         let (start, tally) = checkpoint.start();
         let rows = if start.offset > 0 { self.reopen_at(start)? } else { self.reopen()? };
@@ -188,6 +196,14 @@ impl<'a> Job<'a> {
         writer.interrupt = Some(interrupt);
         writer.write(rows, &progress)?;
         Ok(writer.tally)
+    }
+
+    /// Everything that can be wrong with the rows is known by now.
+    fn make_room(&self, region: &Region) -> Result<(), Failure> {
+        if self.args.replace {
+            region.clear()?;
+        }
+        Ok(())
     }
 
     /// Whether the file has to be read before it is written. What an earlier import checked is

@@ -1,20 +1,20 @@
 //! The second reading of a file, or the only one of a stream: rows become entries.
 
 use std::io::Read;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use vug::Region;
+use vug::{Region, WriteOptions};
 
 use super::Job;
 use super::check::{duplicate, number, was_interrupted};
 use super::checkpoint::Checkpoint;
 use super::faults::Faults;
-use crate::entries::Writes;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::render::grouped;
-use crate::rows::{Fault, Place, Row, Rows};
+use crate::rows::{Fault, Place, Row, Rows, State};
 use crate::sort::Sorted;
 
 /// So many rows, or so many bytes, are written and acknowledged together.
@@ -41,6 +41,14 @@ impl Tally {
     pub(super) fn written(&self) -> u64 {
         self.created + self.replaced
     }
+
+    fn count(&mut self, created: bool) {
+        if created {
+            self.created += 1;
+        } else {
+            self.replaced += 1;
+        }
+    }
 }
 
 /// Refuses a value that the region cannot hold.
@@ -58,7 +66,7 @@ pub(super) fn too_large(job: &Job<'_>, region: &Region, row: &Row) -> Result<(),
 pub(super) struct Writer<'a> {
     job: &'a Job<'a>,
     region: &'a Region,
-    writes: Writes<'a>,
+    options: WriteOptions,
     faults: Faults<'a>,
     /// Rows of the batch are the first `filled`; the others are buffers.
     batch: Vec<Row>,
@@ -72,10 +80,12 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(job: &'a Job<'a>, region: &'a Region, tally: Tally) -> Result<Self, Failure> {
+        let mut options = WriteOptions::ack_within(job.args.ack.ack_within);
+        options.ttl = job.args.ttl;
         Ok(Self {
             job,
             region,
-            writes: Writes::new(region, job.args.ack.ack_within),
+            options,
             faults: Faults::new(job.args, false)?,
             batch: vec![Row::default(); BATCH],
             filled: 0,
@@ -170,13 +180,7 @@ impl<'a> Writer<'a> {
     fn flush(&mut self, place: Place, progress: &Progress) -> Result<(), Failure> {
         let filled = std::mem::take(&mut self.filled);
         self.bytes = 0;
-        for number in 0..filled {
-            let line = self.batch[number].line;
-            self.put(number).map_err(|error| {
-                Failure::from(error).and(format!("stopped at {}", self.job.choice.at(line)))
-            })?;
-        }
-        self.writes.settle()?;
+        self.put(filled)?;
         for row in &mut self.batch[..filled] {
             row.key.shrink_to(KEPT);
             row.value.shrink_to(KEPT);
@@ -190,23 +194,59 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn put(&mut self, number: usize) -> vug::Result<()> {
-        let row = &self.batch[number];
-        let ttl = match row.state.deadline.map(time_left) {
-            Some(None) => {
-                self.tally.expired += 1;
-                return Ok(());
+    /// Entries in bulk; those with a state of their own one by one, in their place.
+    fn put(&mut self, filled: usize) -> Result<(), Failure> {
+        let mut begin = 0;
+        for number in 0..filled {
+            let state = self.batch[number].state;
+            if state != State::default() {
+                self.put_all(begin..number)?;
+                self.put_one(number, state)?;
+                begin = number + 1;
             }
-            Some(left) => left,
-            None => self.job.args.ttl,
-        };
-        let created = self.writes.put(&row.key, &row.value, ttl)?;
-        if created {
-            self.tally.created += 1;
-        } else {
-            self.tally.replaced += 1;
         }
+        self.put_all(begin..filled)
+    }
+
+    fn put_all(&mut self, rows: Range<usize>) -> Result<(), Failure> {
+        let rows = &self.batch[rows];
+        let entries: Vec<_> = rows.iter().map(|row| (&row.key, &row.value)).collect();
+        let done = self.region.put_all_with(&entries, &self.options)?;
+        for (row, result) in rows.iter().zip(done.results) {
+            let outcome = result.map_err(|error| self.stopped(error, row.line))?;
+            self.tally.count(outcome.created);
+        }
+        Ok(done.acknowledged?)
+    }
+
+    fn put_one(&mut self, number: usize, state: State) -> Result<(), Failure> {
+        let row = &self.batch[number];
+        let left = state.deadline.map(time_left);
+        if left == Some(None) {
+            self.tally.expired += 1;
+            return Ok(());
+        }
+        let created = if state.invalid {
+            match self.region.create_invalid(&row.key) {
+                Err(vug::Error::EntryExists { .. }) => {
+                    self.region.invalidate(&row.key).map(|_| false)
+                }
+                made => made.map(|_| true),
+            }
+        } else {
+            let ttl = left.flatten().or(self.options.ttl);
+            let mut options = self.options;
+            options.ttl = ttl;
+            let put = self.region.put_with(&row.key, &row.value, &options);
+            put.map(|outcome| outcome.created)
+        };
+        let created = created.map_err(|error| self.stopped(error, row.line))?;
+        self.tally.count(created);
         Ok(())
+    }
+
+    fn stopped(&self, error: vug::Error, line: u64) -> Failure {
+        Failure::from(error).and(format!("stopped at {}", self.job.choice.at(line)))
     }
 }
 
