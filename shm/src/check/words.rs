@@ -14,7 +14,7 @@ use crate::os::file::boot_id;
 use crate::region::attributes::Attributes;
 use crate::region::clear::{LOCAL, PENDING, UNIT};
 use crate::region::file::MAGIC;
-use crate::region::life::DESTROYED;
+use crate::region::life::{DESTROYED, says_destroyed};
 
 /// What the header says.
 #[derive(Debug)]
@@ -193,9 +193,10 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
 /// Number of the current table; a region that was destroyed still has what it had.
 fn current(page: &[u64], found: &mut Findings) -> u64 {
     let word = field!(page, RegionWords, table);
-    if word & DESTROYED != 0 {
-        found.note("the region was destroyed; its file has a name still");
+    if !says_destroyed(word) {
+        return word;
     }
+    found.note("the region was destroyed; its file has a name still");
     word & !DESTROYED
 }
 

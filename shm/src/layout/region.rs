@@ -78,8 +78,8 @@ pub(crate) struct RegionWords {
     pub(crate) bridge_epoch: AtomicU64,
     /// Until when cached locks are valid (reserved for global scope).
     pub(crate) lease_deadline: AtomicU64,
-    /// Binary logarithm of the primary buckets of the current index table, which names it. With bit
-    /// 8 the region is destroyed: no table has such a number.
+    /// Binary logarithm of the primary buckets of the current index table, which names it. With the
+    /// bits of `DESTROYED` the region is destroyed: no table has such a number.
     pub(crate) table: AtomicU64,
     pub(crate) line_reserved: AtomicU64,
 

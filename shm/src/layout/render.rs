@@ -141,7 +141,8 @@ fn region_words() -> String {
         members_used: "highest attachment ever used + 1",
         bridge_epoch: "epoch of the latest bridge that served the region",
         lease_deadline: "reserved (global scope), zero",
-        table: "current index table: binary logarithm of its primary buckets; bit 8: destroyed",
+        table: "current index table: binary logarithm of its primary buckets; with \
+                0x64657374726f7900 added the region is destroyed",
         line_reserved: "zero",
         entry_ttl: "time to live, microseconds x 4 + expiry action; 0 = none",
         entry_idle: "idle time, microseconds x 4 + expiry action; 0 = none",

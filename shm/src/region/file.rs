@@ -15,7 +15,7 @@ use crate::os::file::{self, Creation, FileId};
 use crate::os::mapping::{Mapping, Window};
 use crate::os::ofd_lock::LockFile;
 use crate::region::attributes::Attributes;
-use crate::region::life::DESTROYED;
+use crate::region::life::says_destroyed;
 use crate::region::mapped::{Facts, Mapped, initialise};
 use crate::region::read_only::Observed;
 use crate::sync::SeqCst;
@@ -119,7 +119,7 @@ pub(crate) fn finish_destroy(path: &Path, members: &Arc<Members>) -> Result<bool
     let geometry = facts(&file, &header, &mapping, path)?.geometry;
     let words: Option<Window<RegionWords>> = mapping.window(geometry.words_at, 1);
     let words = words.ok_or_else(|| Geometry::damaged(path))?;
-    let destroyed = words[0].table.load(SeqCst) & DESTROYED != 0;
+    let destroyed = says_destroyed(words[0].table.load(SeqCst));
     if destroyed {
         unname(path, file::id_of(file.metadata()))?;
     }

@@ -3,9 +3,9 @@
 //! # Destroyed
 //!
 //! The word `table` of the region names the current index table, and every operation begins by
-//! reading it. A destroyed region has [`DESTROYED`] set in it: no table has such a number, so the
+//! reading it. A destroyed region has the bits of [`DESTROYED`] set in it: no table has such a number, so the
 //! operation ends where a damaged index would end it, and says `RegionDestroyed`. Living regions
-//! pay nothing for that. One CAS sets the bit: the linearization point, and who loses the race is
+//! pay nothing for that. One instruction sets them: the linearization point, and who loses the race is
 //! told that the region was destroyed. Operations that had read the word before it take place
 //! before it.
 //!
@@ -28,22 +28,31 @@ use std::sync::atomic::Ordering;
 
 use crate::crash;
 use crate::error::{Error, Result};
+use crate::layout::region::TABLES;
 use crate::layout::word::RegionOp;
 use crate::region::Region;
 use crate::region::file;
 use crate::region::mapped::Mapped;
 use crate::sync::SeqCst;
 
-/// Set in the word `table` of a destroyed region; beyond the number of every table.
-pub(crate) const DESTROYED: u64 = 1 << 8;
-const _: () = assert!(DESTROYED as usize >= crate::layout::region::TABLES);
+/// What a destroyed region has in its word `table` beside the number of the table: so many bits
+/// that damage does not look like it. As a number of a table it is beyond all that exist.
+pub(crate) const DESTROYED: u64 = 0x6465_7374_726f_7900;
+/// Bits of `table` for the number.
+const NUMBER: u64 = 0x3f;
+const _: () = assert!(DESTROYED as u32 as usize >= TABLES && DESTROYED & NUMBER == 0);
+
+/// Whether this is the word `table` of a destroyed region.
+pub(crate) fn says_destroyed(table: u64) -> bool {
+    table & !NUMBER == DESTROYED
+}
 
 /// Number of an instance that is closed.
 pub(crate) const CLOSED: u64 = u64::MAX;
 
 impl Mapped {
     pub(crate) fn is_destroyed(&self) -> bool {
-        self.words().table.load(SeqCst) & DESTROYED != 0
+        says_destroyed(self.words().table.load(SeqCst))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -78,7 +87,7 @@ impl Mapped {
         self.check_life()?;
         let table = &self.words().table;
         let marked = table.fetch_or(DESTROYED, SeqCst);
-        if marked & DESTROYED != 0 {
+        if says_destroyed(marked) {
             return Err(Error::RegionDestroyed { region: self.name.clone() });
         }
         crash::point("destroy.marked");

@@ -143,7 +143,7 @@ fn events(region: &Region) {
 /// What members left that died in the middle of a write: nobody recovers them here, because
 /// nobody attaches between the last death and the end.
 fn leftovers(victim: &Path, home: &Path, node: &Node) {
-    let builder = node.region("leftovers").max_bytes(MAX_BYTES);
+    let builder = node.region("leftovers").max_bytes(MAX_BYTES).scope(Scope::Local);
     let region = builder.data_policy(DataPolicy::Replicate).create().expect("a new region");
     small(&region);
     region.put(b"victim", b"before").expect("put");

@@ -5,7 +5,7 @@ use crate::heap::record::copied::Copied;
 use crate::heap::record::{Head, Record};
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::word::{HeaderWord, SlotWord, tag_of};
-use crate::region::life::DESTROYED;
+use crate::region::life::says_destroyed;
 use crate::region::lifetime;
 use crate::region::read_only::Observed;
 use crate::region::{Kind, Token};
@@ -68,7 +68,7 @@ impl Observed {
 
     pub(super) fn table(&self, log2: u32) -> Result<View<'_>> {
         self.tables.view(&self.log, log2).ok_or_else(|| {
-            if self.words().table.load(Acquire) & DESTROYED != 0 {
+            if says_destroyed(self.words().table.load(Acquire)) {
                 return Error::RegionDestroyed { region: self.name.clone() };
             }
             Error::Damaged { path: self.log.path().into(), place: format!("index table {log2}") }
