@@ -9,6 +9,7 @@ mod audit;
 pub mod damage;
 mod home;
 mod storm;
+pub mod told;
 pub mod victim;
 mod wait;
 mod worker;

@@ -22,7 +22,20 @@
 //! | `len` | `ok COUNT` |
 //! | `clear COUNT` | `ok` after `COUNT` clears; 0 is for ever |
 //! | `invalidate-region`, `destroy-region`, `close` | `ok` |
+//! | `digest` | `ok COUNT HASH` of all entries, whatever their order |
 //! | `recover` | `ok` |
+//! | `count-up KEY LAST` | `ok`; puts 1 ... `LAST` under one key |
+//! | `token KEY` | `ok VERSION ORIGIN` or `none` |
+//! | `contains KEY` | `ok true` or `ok false` |
+//! | `create-invalid KEY` | `ok VERSION ORIGIN` |
+//! | `invalidate KEY`, `local-invalidate KEY` | `ok VERSION ORIGIN`, `none` if it was invalid |
+//! | `destroy KEY`, `local-destroy KEY` | `ok VERSION ORIGIN` |
+//! | `put-all PREFIX COUNT` | `ok`; the entries of `loop-put` in one call |
+//! | `local-destroy-region` | `ok` |
+//! | `advance SECONDS` | `ok`; only the worker's own clock |
+//! | `sweep` | `ok EXPIRED` |
+//! | `listen` | `ok`: follows the region from now on |
+//! | `told` | `ok EVENT ...`: what it was told since, see `told` |
 //! | `exit` | none |
 //!
 //! Keys, values and paths have no white space. An error of the library is answered with
@@ -32,9 +45,11 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use vug::{Node, OwnedGuard, Region, Swap};
+use vug::{Node, OwnedGuard, Region, Subscription, Swap};
 
 use crate::storm;
+
+mod more;
 
 /// What a worker said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +231,7 @@ pub fn serve(requests: impl BufRead, mut answers: impl Write) {
 struct Session {
     region: Option<Region>,
     guard: Option<OwnedGuard>,
+    events: Option<Subscription>,
 }
 
 impl Session {
@@ -278,7 +294,12 @@ impl Session {
             ["destroy-region"] => region.destroy_region().map(|()| "ok".into()),
             ["close"] => region.close().map(|()| "ok".into()),
             ["recover"] => region.recover().map(|_| "ok".into()),
-            _ => Ok(format!("error 0 unknown request: {}", words.join(" "))),
+            ["listen"] => {
+                self.events = Some(region.subscribe());
+                Ok("ok".into())
+            }
+            ["told"] => more::told(self.events.as_mut()),
+            _ => more::run(region, words),
         }
     }
 }
