@@ -5,7 +5,9 @@ use std::time::Duration;
 use vug::{DataPolicy, Error, Eviction, Expiry, ExpiryAction, Region, RegionBuilder, Scope};
 use vug_tests::TempHome;
 
-use crate::scene::{ATTRIBUTES_DIFFER, INVALID_ATTRIBUTES, NAME, Scene, code};
+use crate::scene::{
+    ATTRIBUTES_DIFFER, INVALID_ATTRIBUTES, INVALID_REGION_NAME, NAME, NOT_BUILT_YET, Scene, code,
+};
 
 /// Tries to make a region in a home of its own, looks that a refusal leaves nothing behind, and
 /// returns the refusal.
@@ -81,6 +83,17 @@ fn scenario_217_concurrency_checks_are_the_same_for_all_who_store() {
     assert!(elsewhere.region(NAME).concurrency_checks(true).open().is_ok());
 }
 
+/// Names are flat.
+#[test]
+fn scenario_220_there_are_no_regions_within_regions() {
+    let scene = Scene::local();
+    for name in ["scene/child", "/scene", "scene/", ""] {
+        let made = scene.node.region(name).data_policy(DataPolicy::Replicate).create();
+        assert_eq!(code(made), INVALID_REGION_NAME, "{name}");
+    }
+    assert_eq!(scene.node.regions().expect("names"), [NAME]);
+}
+
 /// Geode turns such a replicate into something else in silence; here it is refused.
 #[test]
 fn scenario_221_a_replicate_that_would_lose_entries_is_refused() {
@@ -136,6 +149,33 @@ fn scenario_223_expiry_works_without_a_word_about_statistics() {
     assert_eq!(scene.value("k"), None);
     assert_eq!(scene.sweep(usize::MAX).expect("sweep").expired, 1);
     assert_eq!(scene.statistics().counters.expired, 1);
+}
+
+/// What `README.md` lists as not built yet. A line that fails here is built: its scenarios are to
+/// be shown.
+#[test]
+fn what_is_not_built_yet_says_so_and_leaves_nothing_behind() {
+    let hour = Duration::from_secs(3600);
+    let refusals = [
+        refusal(|builder| builder.data_policy(DataPolicy::Replicate).scope(Scope::Global)),
+        refusal(|builder| builder.data_policy(DataPolicy::Replicate).early_ack(true)),
+        refusal(|builder| builder.data_policy(DataPolicy::PersistentReplicate)),
+        refusal(|builder| builder.data_policy(DataPolicy::Normal)),
+        refusal(|builder| builder.data_policy(DataPolicy::Preloaded)),
+        refusal(|builder| builder.data_policy(DataPolicy::Empty)),
+        refusal(|builder| {
+            builder.data_policy(DataPolicy::Replicate).entry_idle(Expiry::destroy(hour))
+        }),
+    ];
+    for error in refusals {
+        assert_eq!(error.code(), NOT_BUILT_YET, "{error}");
+    }
+    let scene = Scene::replicate();
+    scene.set("k", "a");
+    for result in [scene.clear(), scene.invalidate_region(), scene.destroy_region()] {
+        assert_eq!(code(result), NOT_BUILT_YET);
+    }
+    assert_eq!(scene.value("k").as_deref(), Some("a"));
 }
 
 #[test]

@@ -85,8 +85,10 @@ fn scenario_012_a_local_destroy_takes_the_entry_on_this_node_only() {
     let scene = Scene::local();
     let mut other = scene.other();
     scene.set("k", "a");
+    done(&mut other, "listen");
     scene.local_destroy(b"k").expect("present");
     assert_eq!(other.ask("contains k"), ok("false"));
+    assert_eq!(done(&mut other, "told"), ["local-destroy:k:-:?:member"]);
     assert_eq!(refused(&mut other, "local-destroy k"), ENTRY_NOT_FOUND);
     let mut events = scene.subscribe();
     done(&mut other, "put k b");
@@ -139,6 +141,19 @@ fn scenario_019_a_value_changes_by_a_put_only() {
     assert_eq!(&*guard, b"a", "what was read stays as it was");
     drop(guard);
     assert_eq!(scene.value("k").as_deref(), Some("b"));
+}
+
+#[test]
+fn scenario_022_what_one_process_creates_all_have() {
+    let scene = Scene::replicate();
+    let (mut first, mut second) = (scene.other(), scene.other());
+    done(&mut second, "listen");
+    done(&mut first, "loop-put k 100");
+    assert_eq!((scene.entries(), second.ask("len")), (100, ok("100")));
+    assert_eq!(done(&mut first, "digest"), done(&mut second, "digest"));
+    let told = done(&mut second, "told");
+    assert_eq!(told.len(), 100);
+    assert!(told.iter().all(|event| event.starts_with("create:")), "{told:?}");
 }
 
 /// Geode calls the refusal of a local clear `UnsupportedOperation`; here all are `NotAllowed`.

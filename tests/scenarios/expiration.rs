@@ -5,7 +5,7 @@ use std::time::Duration;
 use vug::{Expiry, ExpiryAction, WriteOptions};
 use vug_tests::{Answer, Worker};
 
-use crate::scene::{Scene, done, ok, told};
+use crate::scene::{NAME, Scene, done, ok, told};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -26,6 +26,24 @@ fn pass(other: &mut Worker, n: u32) {
 /// Takes out what has expired; how many that were.
 fn sweep(scene: &Scene) -> u64 {
     scene.sweep(usize::MAX).expect("sweep").expired
+}
+
+#[test]
+fn scenario_134_who_opens_later_finds_entries_as_old_as_they_are() {
+    let scene = with_ttl(Expiry::destroy(seconds(60)));
+    scene.set("k", "a");
+    vug::advance_clock(seconds(40));
+    let elsewhere = scene.home.node().region(NAME).open().expect("the region");
+    let ages = [&scene.region, &elsewhere].map(|region| {
+        let info = region.entry(b"k").expect("look").expect("present");
+        (info.modified.expect("versions are times"), info.expires.expect("it expires"))
+    });
+    assert_eq!(ages[0], ages[1]);
+    let mut other = scene.other();
+    done(&mut other, "advance 40");
+    assert_eq!(other.ask("get k"), ok("a"));
+    pass(&mut other, 21);
+    assert_eq!(other.ask("get k"), Answer::None);
 }
 
 /// Time to live is the region's, so all its processes have it. Who sweeps is named as who did it.

@@ -1,7 +1,7 @@
 //! The life of a region: made, opened, closed, destroyed, made again.
 
 use vug::Node;
-use vug_tests::{Answer, TempHome, Worker};
+use vug_tests::{Answer, TempHome, Worker, assert_clean, wait_until};
 
 use crate::WORKER;
 use crate::scene::{
@@ -16,8 +16,21 @@ fn scenario_013_a_local_destroy_takes_the_region_on_this_node_only() {
     let mut other = scene.other();
     scene.set("k", "a");
     elsewhere.set("k", "a");
+    let mut events = scene.subscribe();
+    scene.local_invalidate_region().expect("local scope");
+    assert_eq!((scene.value("k"), other.ask("get k")), (None, Answer::None));
+    scene.local_clear().expect("local scope");
+    assert_eq!((scene.has("k"), other.ask("contains k")), (false, ok("false")));
     scene.local_destroy_region().expect("destroyed");
     assert_eq!(refused(&mut other, "get k"), REGION_DESTROYED);
+    assert_eq!(
+        told(&mut events),
+        [
+            "local-region-invalidate:-:-:?:me",
+            "local-clear:-:-:?:me",
+            "local-region-destroy:-:-:?:me"
+        ]
+    );
     assert_eq!(elsewhere.value("k").as_deref(), Some("a"));
 }
 
@@ -72,6 +85,24 @@ fn scenario_133_processes_that_start_together_all_come_up() {
     for other in &mut others {
         assert_eq!(other.ask("len"), ok("6"), "they have the same region");
     }
+}
+
+#[test]
+fn scenario_149_who_is_killed_while_it_clears_holds_nobody_up() {
+    let scene = Scene::local();
+    for round in 0..10 {
+        let mut other = scene.other();
+        other.send("clear 0");
+        let cleared = scene.statistics().counters.clears;
+        wait_until("it clears", || scene.statistics().counters.clears > cleared + round);
+        other.kill();
+        let value = round.to_string();
+        scene.set("k", &value);
+        assert_eq!((scene.value("k"), scene.entries()), (Some(value), 1));
+    }
+    scene.clear().expect("clear");
+    scene.node.recover().expect("recover");
+    assert_clean(scene.path());
 }
 
 #[test]
