@@ -5,9 +5,9 @@
 //! The word `table` of the region names the current index table, and every operation begins by
 //! reading it. A destroyed region has the bits of [`DESTROYED`] set in it: no table has such a
 //! number, so the operation ends where a damaged index would end it, and says `RegionDestroyed`.
-//! Living regions pay nothing for that. One instruction sets them: the linearization point, and who
-//! loses the race is told that the region was destroyed. Operations that had read the word before
-//! it take place before it.
+//! Living regions pay nothing for that. One instruction sets them: the linearization point, and
+//! who loses the race is told that the region was destroyed. Operations that had read the word
+//! before it take place before it.
 //!
 //! Then the name goes. That is done under a lock that the kernel holds for the file (not for its
 //! name), so that whoever helps never takes the name from the next region.
