@@ -14,6 +14,7 @@ mod oracle;
 mod script;
 #[cfg(target_arch = "x86_64")]
 mod steps;
+mod stress;
 mod whole;
 mod workload;
 
@@ -24,4 +25,5 @@ pub use labour::keeps_its_entries;
 pub use mixed::{Mixed, capacity};
 pub use oracle::{Oracle, Report, decode, encode};
 pub use script::{CROWD, DISTRIBUTED, LOCAL, Nursery, Spawned, main};
+pub use stress::FOLLOWED;
 pub use whole::whole_or_nothing;

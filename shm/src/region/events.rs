@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::heap::record::{Mark, Record};
 use crate::journal::Cell;
 use crate::layout::counters::Counter;
-use crate::layout::word::{CellWord, Location};
+use crate::layout::word::{CellWord, Location, RegionOp};
 use crate::reclaim::hazard::Hazard;
 use crate::region::attributes::{Attributes, DataPolicy, Interest};
 use crate::region::cursor::Cursor;
@@ -300,11 +300,20 @@ impl Subscription {
     }
 
     fn lapped(&mut self, from: u64) -> Notice {
-        let to = self.region.journal().oldest().max(from.saturating_add(1));
-        self.go_to(to);
+        let journal = self.region.journal();
+        let mut to = journal.oldest().max(from.saturating_add(1));
         if self.options.resynchronise {
+            // The entries tell all that was announced so far.
+            to = to.max(journal.tail());
             self.replay = Some(Replay::new());
         }
+        // What cannot be read either belongs to the same gap.
+        while let Cell::Written(cell) = journal.read(to)
+            && self.region.is_gone(cell.location())
+        {
+            to += 1;
+        }
+        self.go_to(to);
         Notice::Lapped { from, to }
     }
 
@@ -355,6 +364,12 @@ impl Mapped {
         f: impl FnOnce(&Record<'_>, Token) -> T,
     ) -> Result<Option<T>> {
         self.recorded(cell.location(), hazard, f)
+    }
+
+    /// Whether the memory of a record that was announced is used again.
+    fn is_gone(&self, location: Location) -> bool {
+        RegionOp::of(location).is_none()
+            && !(self.log.may_hold_records(location.segment()) && self.log.holds(location))
     }
 
     /// The same for any location that named a record once.

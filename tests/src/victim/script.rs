@@ -239,6 +239,7 @@ pub fn main(arguments: &[String]) {
             let [slot, first, end] = [slot, first, end].map(|n| n.parse().expect("a number"));
             grow::run(home, slot, first, end);
         }
+        ("stress", [start]) => super::stress::run(home, start.parse().expect("a number")),
         ("history", [start]) => history::record(home, start.parse().expect("a number")),
         ("overwrite", [count]) => overwrite(home, count.parse().expect("a number")),
         #[cfg(target_arch = "x86_64")]
