@@ -46,6 +46,9 @@ struct Known {
     exact: bool,
 }
 
+/// Key, version and value of an entry.
+type State<'a> = (&'a [u8], u64, Option<&'a [u8]>);
+
 /// The content of a region as its events tell it.
 #[derive(Debug, Default)]
 struct Follower {
@@ -53,6 +56,8 @@ struct Follower {
     /// Since the last lapped notice.
     resynchronising: bool,
     cleared: u64,
+    /// Versions of which it has still to be told that a clear removed them.
+    owed: Vec<u64>,
     events: u64,
     checked: u64,
     lapped: u64,
@@ -64,12 +69,14 @@ impl Follower {
             Notice::Event(event) if event.kind == EventKind::Clear => {
                 // How it was before is not told for each key.
                 self.cleared = self.cleared.max(event.token.version);
+                self.owed.retain(|&version| version >= self.cleared);
                 self.keys.values_mut().for_each(|known| known.exact = false);
             }
             Notice::Event(event) => self.change(event),
             Notice::Lapped { from, to } => {
                 assert!(from < to);
                 self.lapped += 1;
+                self.owed.clear();
                 self.resynchronising = true;
                 self.keys.clear();
             }
@@ -92,8 +99,14 @@ impl Follower {
         if known.exact && !event.key.starts_with(b"mortal") {
             self.checked += 1;
             let present = known.value.is_some();
-            assert_eq!(event.kind != EventKind::Create, present, "{known:?} {event:?}");
-            let old = known.value.clone().flatten();
+            let mut old = known.value.clone().flatten();
+            if present && event.kind == EventKind::Create {
+                // What was there was cleared, which is announced a little later.
+                self.owed.push(known.version);
+                old = None;
+            } else {
+                assert_eq!(event.kind != EventKind::Create, present, "{known:?} {event:?}");
+            }
             match &event.old {
                 OldValue::Value(told) => assert_eq!(Some(told), old.as_ref(), "{event:?}"),
                 OldValue::None => assert_eq!(None, old, "{event:?}"),
@@ -107,7 +120,8 @@ impl Follower {
 
     /// What it was told is what is there.
     fn compare(&self, region: &Region) {
-        let mut told: Vec<(&[u8], u64, Option<&[u8]>)> = Vec::new();
+        assert!(self.owed.is_empty(), "created, and were there: versions {:?}", self.owed);
+        let mut told: Vec<State<'_>> = Vec::new();
         for (key, known) in &self.keys {
             if let (Some(value), true) = (&known.value, known.version > self.cleared) {
                 told.push((key, known.version, value.as_deref()));
@@ -131,9 +145,8 @@ impl Follower {
             .iter()
             .map(|(key, version, value)| (&key[..], *version, value.as_deref()))
             .collect();
-        let states = |entries: &[(&[u8], u64, Option<&[u8]>)]| -> Vec<(String, u64)> {
-            let state =
-                |entry: &(&[u8], u64, _)| (String::from_utf8_lossy(entry.0).into(), entry.1);
+        let states = |entries: &[State<'_>]| -> Vec<(String, u64)> {
+            let state = |entry: &State<'_>| (String::from_utf8_lossy(entry.0).into(), entry.1);
             entries.iter().map(state).collect()
         };
         let summary = (self.events, self.checked, self.lapped, self.cleared);

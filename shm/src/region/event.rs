@@ -36,7 +36,9 @@ pub enum EventKind {
     Evict,
     /// Not a change: how the entry is, told while a listener resynchronises.
     Resync,
-    /// All entries are gone.
+    /// All entries are gone whose version is below that of the token. Announced right after it took
+    /// place, so perhaps behind the event of an entry that was written since: it has a higher
+    /// version.
     Clear,
     /// The same, only on this node.
     LocalClear,
