@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::observe::percent;
 
 /// How results are written. (Comments at the variants would make every help text longer.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +43,8 @@ pub(crate) enum Cell {
     Nanos(u64),
     /// A rate per second.
     Rate(f64),
+    /// A part of one, to four digits; `99.1%` in a table.
+    Part(f64),
     Flag(bool),
     /// A nested document; a table shows how many elements it has.
     Nested(Value),
@@ -68,7 +71,7 @@ impl Cell {
         !matches!(self, Self::Text(_) | Self::Flag(_))
     }
 
-    fn for_people(&self) -> String {
+    pub(crate) fn for_people(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Count(number) => grouped(*number),
@@ -76,6 +79,7 @@ impl Cell {
             Self::Bytes(bytes) => readable_bytes(*bytes),
             Self::Nanos(nanos) => readable_nanos(*nanos),
             Self::Rate(rate) => format!("{}/s", grouped(rate.round() as u64)),
+            Self::Part(part) => percent(Some(*part)),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Self::Nested(Value::Array(elements)) => grouped(elements.len() as u64),
             Self::Nested(other) => other.to_string(),
@@ -90,6 +94,7 @@ impl Cell {
                 number.to_string()
             }
             Self::Rate(rate) => rate.to_string(),
+            Self::Part(part) => rounded(*part).to_string(),
             Self::Flag(flag) => flag.to_string(),
             Self::Nested(value) => value.to_string(),
             Self::Empty => String::new(),
@@ -105,6 +110,7 @@ impl Serialize for Cell {
                 serializer.serialize_u64(*number)
             }
             Self::Rate(rate) => serializer.serialize_f64(*rate),
+            Self::Part(part) => serializer.serialize_f64(rounded(*part)),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Nested(value) => value.serialize(serializer),
             Self::Empty => serializer.serialize_none(),
@@ -240,6 +246,15 @@ impl Sheet {
         Ok(())
     }
 
+    /// The rows as CSV without the names of the columns, which were written before.
+    pub(crate) fn write_rows(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let mut writer = csv::Writer::from_writer(out);
+        let mut rows = self.rows.iter().map(|row| row.iter().map(Cell::for_csv));
+        let written = rows.try_for_each(|row| writer.write_record(row));
+        let written = written.map_err(io::Error::from).and_then(|()| writer.flush());
+        written.map_err(|cause| Failure::output(&cause))
+    }
+
     fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(&self.columns)?;
@@ -264,6 +279,11 @@ fn trimmed(table: &Table) -> String {
         text.push('\n');
     }
     text
+}
+
+/// More digits would only be noise.
+fn rounded(part: f64) -> f64 {
+    (part * 10_000.0).round() / 10_000.0
 }
 
 /// `1234567` as `1,234,567`.

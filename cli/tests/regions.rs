@@ -132,7 +132,8 @@ fn making_regions() {
 #[test]
 fn the_list_of_regions() {
     let home = Home::new();
-    assert_eq!(home.vug(["stat"]).code, 0);
+    home.vug(["ls"]).failed(4);
+    assert!(!home.path().join("node").exists(), "looking makes nothing");
     home.vug(["create", "beta"]).ok();
     home.vug([
         "create",
@@ -147,10 +148,10 @@ fn the_list_of_regions() {
     let table = home.vug(["ls"]).ok();
     let lines: Vec<Vec<&str>> =
         table.lines().map(|line| line.split_whitespace().collect()).collect();
-    let header = "REGION DATA POLICY SCOPE STATE ENTRIES LIVE BYTES BACKED BYTES MAX BYTES";
+    let header = "REGION DATA POLICY SCOPE STATE ENTRIES LIVE BYTES BACKED BYTES MAX BYTES MEMBERS";
     assert_eq!(lines[0].join(" "), header);
     assert_eq!(lines[1][..5], ["alpha", "replicate", "local", "ready", "1"]);
-    assert_eq!(lines[1][lines[1].len() - 2..], ["2.0", "MiB"]);
+    assert_eq!(lines[1][lines[1].len() - 3..], ["2.0", "MiB", "0"]);
     assert_eq!(lines[2][..5], ["beta", "normal", "local", "ready", "0"]);
     let json: Value = serde_json::from_str(&home.vug(["ls", "--format", "json"]).ok()).unwrap();
     let names: Vec<&Value> = json.as_array().unwrap().iter().map(|row| &row["region"]).collect();

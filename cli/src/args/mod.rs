@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::admin::{Check, Doctor, Maintain, Stat};
+pub(crate) use self::admin::{Check, Describe, Doctor, Maintain, Stat, Top};
 pub(crate) use self::cluster::{Bridge, BridgeRun, Cert, Demo, DemoWorker, Role};
 pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
-pub(crate) use self::parse::{Peer, parse_duration, parse_peer, parse_size};
+pub(crate) use self::parse::{Peer, parse_duration, parse_interval, parse_peer, parse_size};
 pub(crate) use self::regions::{Alter, Create, Doomed, Invalidate, Shortcut, TimeOrNone};
 pub(crate) use self::rows::{Export, ExportFormat, Import, OnDuplicate, OnError, RowFormat};
 pub(crate) use self::tools::{Bench, BenchWork, BenchWorker, Distribution, Generate};
@@ -51,8 +51,29 @@ pub(crate) enum Command {
     Demo(Demo),
     /// List the regions of the node
     Ls,
+    /// Show everything about a region: attributes, sizes, index, members, other nodes, counters
+    Describe(Describe),
     /// Show the figures of a region, or of the node when no region is named
+    ///
+    /// Examples:
+    ///   vug stat quotes
+    ///   vug stat quotes --watch                 a line of rates every second
+    ///   vug stat --watch 5 --format jsonl       all regions together, for programs
+    ///
+    /// Reads the files only: the command is no member of the node while it looks.
+    #[command(verbatim_doc_comment)]
     Stat(Stat),
+    /// Watch regions and members live
+    ///
+    /// Examples:
+    ///   vug top
+    ///   vug top /dev/shm/vug-*                  several nodes of this machine
+    ///   vug top --once                          one frame, without a terminal
+    ///
+    /// Reads the files only: the command is no member of the node while it looks. Press ? for the
+    /// keys. Colours are left out when NO_COLOR is set.
+    #[command(verbatim_doc_comment)]
+    Top(Top),
     /// Print the values of keys
     ///
     /// Examples:

@@ -37,6 +37,16 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(total))
 }
 
+/// Reads a number of seconds, `5` or `0.5`, or what [`parse_duration`] reads.
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let time = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+        Err(_) => parse_duration(text)?,
+    };
+    let sensible = Duration::from_millis(20)..=Duration::from_secs(86_400);
+    if sensible.contains(&time) { Ok(time) } else { Err("want 20ms to a day".into()) }
+}
+
 /// Reads `1048576`, `64MiB`, `64MB`, `2G` (powers of 1024 with and without the `i`).
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
@@ -66,6 +76,16 @@ mod tests {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         for bad in ["", "10", "s", "1.5s", "-1s", "10 parsecs", "99999999999999999999s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(parse_interval("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse_interval("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_interval("200ms"), Ok(Duration::from_millis(200)));
+        for bad in ["", "0", "-1", "NaN", "inf", "1e9", "quotes"] {
+            assert!(parse_interval(bad).is_err(), "{bad}");
         }
     }
 

@@ -78,19 +78,50 @@ fn write(format: Format, findings: &[Finding]) -> Result<(), Failure> {
         return sheet.write(&mut stdout(), format);
     }
     let mut out = stdout();
-    let mut text = String::new();
+    let written = out.write_all(text(findings).as_bytes()).and_then(|()| out.flush());
+    written.map_err(|cause| Failure::output(&cause))
+}
+
+/// Findings that differ in what was found only are one paragraph.
+fn text(findings: &[Finding]) -> String {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let key = |finding: &Finding| (finding.severity, finding.kind, finding.place.clone());
     for finding in findings {
-        let Finding { severity, kind, place, what, remedy, .. } = finding;
-        text.push_str(&format!("{severity:8}  {kind}  {place}: {what}\n"));
-        if !remedy.is_empty() {
-            text.push_str(&format!("          {remedy}\n"));
+        match groups.iter_mut().find(|group| key(group[0]) == key(finding)) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
         }
     }
-    if findings.is_empty() {
-        text.push_str("nothing is wrong\n");
+    let width = groups.iter().map(|group| group[0].kind.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for group in &groups {
+        let Finding { severity, kind, place, .. } = group[0];
+        text.push_str(&format!("{severity:8}  {kind:width$}  {place}\n"));
+        let mut remedy = "";
+        for finding in group {
+            text.push_str(&format!("          {}\n", finding.what));
+            remedy = &finding.remedy;
+        }
+        if !remedy.is_empty() {
+            text.push_str(&format!("          -> {remedy}\n"));
+        }
+        text.push('\n');
     }
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|cause| Failure::output(&cause))
+    text.push_str(&summary(findings));
+    text
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let (critical, warnings) = (count(Severity::Critical), count(Severity::Warning));
+    match (critical + warnings, count(Severity::Info)) {
+        (0, 0) => "nothing is wrong\n".into(),
+        (0, notes) => format!("nothing is wrong; {notes} good to know\n"),
+        (_, notes) => {
+            let notes = if notes == 0 { String::new() } else { format!(", {notes} good to know") };
+            format!("{critical} critical, {warnings} warnings{notes}\n")
+        }
+    }
 }
 
 /// Damage is 3, anything else above an information 1.

@@ -7,6 +7,7 @@ pub(crate) mod cert;
 mod check;
 mod create;
 mod del;
+mod describe;
 mod destroy;
 mod doctor;
 mod export;
@@ -21,12 +22,14 @@ mod put;
 mod recover;
 mod scan;
 mod stat;
+mod top;
 mod wait;
+mod watch;
 
 use std::io::{self, BufWriter, StdoutLock};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use vug::{Node, Region};
+use vug::{Node, ReadOnlyNode, Region};
 
 use crate::args::{Arguments, Command};
 use crate::bytes;
@@ -54,7 +57,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(args) => demo::run(&context, &args),
         Command::Ls => ls::run(&context),
+        Command::Describe(args) => describe::run(&context, &args),
         Command::Stat(args) => stat::run(&context, &args),
+        Command::Top(args) => top::run(&context, &args),
         Command::Get(args) => get::run(&context, &args),
         Command::Put(args) => put::run(&context, &args),
         Command::Del(args) => del::run(&context, &args),
@@ -91,10 +96,7 @@ impl Context {
         if self.home.is_dir() {
             return Ok(());
         }
-        let text = format!("{}: there is no node here", self.home.display());
-        let help =
-            "`vug create REGION` makes the node and a region; --home or VUG_HOME name another";
-        Err(Failure::new(code::NO_NODE, text, help).with_exit(exit::NOT_FOUND))
+        Err(no_node(&self.home))
     }
 
     pub(crate) fn node(&self) -> Result<Node, Failure> {
@@ -102,10 +104,24 @@ impl Context {
         Ok(Node::open(&self.home)?)
     }
 
+    /// The node for looking only: the command does not join it, and writes nothing.
+    pub(crate) fn node_to_look_at(&self) -> Result<ReadOnlyNode, Failure> {
+        if !self.home.join("node").exists() {
+            return Err(no_node(&self.home));
+        }
+        Ok(Node::open_read_only(&self.home)?)
+    }
+
     /// Opens an existing region; the error for a missing one names the command that makes it.
     pub(crate) fn region(&self, node: &Node, name: &str) -> Result<Region, Failure> {
         node.region(name).open().map_err(|error| missing_region(error, name))
     }
+}
+
+fn no_node(home: &Path) -> Failure {
+    let text = format!("{}: there is no node here", home.display());
+    let help = "`vug create REGION` makes the node and a region; --home or VUG_HOME name another";
+    Failure::new(code::NO_NODE, text, help).with_exit(exit::NOT_FOUND)
 }
 
 /// Names the remedy that exists on the command line.

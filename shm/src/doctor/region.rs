@@ -1,6 +1,6 @@
 //! The regions: their audit, who holds their memory, and how much of it is lost to the dead.
 
-use crate::check::check_file;
+use crate::check::check_file_in_use;
 use crate::check::usage::{Hold, Usage, usage};
 use crate::doctor::home::{Files, unusable};
 use crate::doctor::{Finding, Fix, Severity};
@@ -40,7 +40,7 @@ pub(super) fn examine(
         };
         held(name, &usage, before, found);
         limits(name, &usage, found);
-        match check_file(path) {
+        match check_file_in_use(path) {
             Ok(report) => {
                 audit(name, &report, found);
                 memory(name, &usage, &report, found);
@@ -93,7 +93,7 @@ fn audit(name: &str, report: &crate::check::Report, found: &mut Vec<Finding>) {
         found.push(
             Finding::new(Severity::Critical, "damage", name)
                 .what(format_args!("{}: {}", problem.place, problem.what))
-                .remedy("exact only while nobody writes: `vug check` again, then `vug export`"),
+                .remedy("save the entries with `vug export`, then make the region anew"),
         );
     }
     let mendable = report.problems.iter().filter(|problem| problem.recoverable).count();

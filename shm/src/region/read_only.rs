@@ -233,6 +233,12 @@ impl ReadOnlyRegion {
         self.observed.users().members(known.as_deref(), &self.pins())
     }
 
+    /// Bytes of the region that this process reaches through huge pages, as
+    /// [`Region::huge_page_bytes`](crate::Region::huge_page_bytes).
+    pub fn huge_page_bytes(&self) -> Option<u64> {
+        self.observed.log.huge_bytes()
+    }
+
     /// What pins segments of the region, as [`Region::pins`](crate::Region::pins), without guards.
     pub fn pins(&self) -> Vec<Pin> {
         pin_words(&self.observed.attachments)

@@ -112,7 +112,7 @@ pub struct Statistics {
     pub segments_quarantined: u32,
     /// Segments of the index.
     pub segments_index: u32,
-    /// Primary buckets of the index, of six entries each.
+    /// Primary buckets of the index.
     pub index_buckets: u64,
     /// Index tables that took the place of smaller ones.
     pub growths: u64,
