@@ -219,6 +219,16 @@ impl Crowd<'_> {
     }
 }
 
+impl Drop for Crowd<'_> {
+    /// Also when the test failed.
+    fn drop(&mut self) {
+        for writer in &mut self.writers {
+            let _ = writer.kill();
+            let _ = writer.wait();
+        }
+    }
+}
+
 fn region(node: &Node) -> Region {
     let region = node.region(FOLLOWED).max_bytes(16 << 20).segment_bytes(64 << 10);
     region.old_values(true).create().expect("a new region")
@@ -267,10 +277,8 @@ fn events_are_complete_and_in_order_whoever_dies() {
         assert!(!fast.is_finished(), "{:?}", fast.join().map(|_| ()));
         std::thread::sleep(Duration::from_millis(10));
     }
-    for writer in &mut crowd.writers {
-        writer.kill().expect("a child");
-        writer.wait().expect("it ends");
-    }
+    let killed = crowd.killed;
+    drop(crowd);
     node.recover().expect("recover");
     region.put(b"the end", b"").expect("put");
     stop.send(()).expect("it follows");
@@ -288,7 +296,7 @@ fn events_are_complete_and_in_order_whoever_dies() {
     slow.compare(&region);
     println!(
         "seed {seed}: {} killed; fast: {} events, {} checked, lapped {}; slow: {}, {}, lapped {}",
-        crowd.killed,
+        killed,
         fast.events,
         fast.checked,
         fast.lapped,
@@ -296,5 +304,5 @@ fn events_are_complete_and_in_order_whoever_dies() {
         slow.checked,
         slow.lapped
     );
-    assert!(fast.checked > 0 && crowd.killed > 0);
+    assert!(fast.checked > 0 && killed > 0);
 }
