@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vug::{DataPolicy, Expiry, Kind, Scope};
+use vug::{DataPolicy, Expiry, Kind, Scope, Swap};
 use vug_tests::{Answer, wait_until};
 
 use crate::scene::{
@@ -304,6 +304,21 @@ fn scenario_064_when_a_put_returns_every_process_has_the_value() {
         assert_eq!(other.ask("get k"), ok(&value));
     }
     assert_eq!(done(&mut other, "told").len(), 100);
+}
+
+/// Versions have 64 bits and do not wrap round, so however much one has missed, it is older.
+#[test]
+fn scenario_145_who_missed_70_000_updates_knows_that_it_is_behind() {
+    let scene = Scene::replicate();
+    let mut other = scene.other();
+    scene.set("k", "0");
+    let handle = scene.handle(b"k").expect("a handle");
+    let old = scene.token(b"k").expect("look").expect("present");
+    done(&mut other, "count-up k 70000");
+    let new = scene.token(b"k").expect("look").expect("present");
+    assert!(new.version > old.version);
+    assert_eq!(scene.compare_and_swap(b"k", old, b"x").expect("swap"), Swap::Changed(Some(new)));
+    assert_eq!(handle.get().expect("get").as_deref(), Some(&b"70000"[..]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The life of a region: made, opened, closed, destroyed, made again.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use vug::Node;
 use vug_tests::{Answer, TempHome, Worker, assert_clean, wait_until};
 
@@ -208,4 +210,28 @@ fn scenario_269_destroying_removes_the_file_and_closing_keeps_it() {
         assert!(!file.exists());
         assert_eq!(told(&mut events).len(), 1);
     }
+}
+
+/// Nobody is expelled for being slow.
+#[test]
+fn scenario_278_a_stopped_process_holds_nobody_up_and_may_go_on() {
+    let scene = Scene::local();
+    let mut other = scene.other();
+    let pid = Pid::from_raw(i32::try_from(other.pid()).expect("a pid"));
+    for round in 0..10 {
+        let puts = scene.statistics().counters.puts;
+        other.send("loop-put theirs 5000");
+        wait_until("it writes", || scene.statistics().counters.puts > puts);
+        kill(pid, Signal::SIGSTOP).expect("own child");
+        for n in 0..100 {
+            scene.set(&format!("mine-{n}"), &round.to_string());
+        }
+        scene.clear().expect("clear");
+        scene.set("after", &round.to_string());
+        assert_eq!(scene.node.members().len(), 2, "it is a member");
+        kill(pid, Signal::SIGCONT).expect("own child");
+        assert_eq!(other.answer(), ok(""));
+        assert_eq!(other.ask("get after"), ok(&round.to_string()));
+    }
+    assert_clean(scene.path());
 }

@@ -8,8 +8,8 @@
 //!
 //! | scenarios | about | module |
 //! |---|---|---|
-//! | 4-34, 49-54, 64, 163-181, 276 | entries, as two processes of a node see them | `entries` |
-//! | 13, 24, 31, 32, 133, 149, 208-214, 269 | the life of a region | `lifecycle` |
+//! | 4-34, 49-54, 64, 145-181, 276 | entries, as two processes of a node see them | `entries` |
+//! | 13, 24, 31, 32, 133, 149, 208-214, 269, 278 | the life of a region | `lifecycle` |
 //! | 46, 78, 216-226 | attributes that fit each other, and a region that exists | `attributes` |
 //! | 14, 196-206 | events | `events` |
 //! | 227-236 | operations on many keys | `bulk` |
