@@ -46,7 +46,7 @@ use crate::region::Kind;
 use crate::region::attributes::DataPolicy;
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
-use crate::region::write::{NO_RECORD, PROMISE_EVICTION};
+use crate::region::write::{NO_RECORD, PROMISE_EVICTION, PROMISE_REGION};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
 use crate::table::{View, overflow, tables};
 
@@ -293,7 +293,8 @@ fn finish_intent(
         crash::point("recover.retired");
     }
     let Some(own) = own else {
-        if published || replaced {
+        let is_whole = thread.intent.announce.load(Acquire) == PROMISE_REGION;
+        if published || replaced || is_whole {
             announce_recordless(region, thread, old, published, report);
         }
         return Ok(());
@@ -341,8 +342,8 @@ fn announce_recordless(
         PROMISE_EVICTION => {
             thread.count(Counter::EventsDropped, 1);
         }
-        // Destroyed: who listens has to look again.
-        promise if promise == RingOp::Region.promise() => {
+        // Destroyed, or cleared as a whole: who listens has to look again.
+        promise if promise == RingOp::Region.promise() || promise == PROMISE_REGION => {
             let position = region.announce_region(RegionOp::LookAgain);
             report.events_announced += u32::from(position > 0);
         }

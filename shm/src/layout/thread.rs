@@ -64,7 +64,8 @@ pub(crate) struct Intent {
     pub(crate) old: AtomicU64,
     /// Slot word that replaces it.
     pub(crate) new: AtomicU64,
-    /// `RingOp` + 1 of the announcement, 0 = none.
+    /// `RingOp` + 1 of the announcement; 5: of an eviction, 6: of what is done to the whole region;
+    /// 0 = none.
     pub(crate) announce: AtomicU64,
     pub(crate) reserved: [AtomicU64; 3],
 }

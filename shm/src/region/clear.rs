@@ -19,11 +19,13 @@
 //!
 //! | step | killed after it | repaired by |
 //! |---|---|---|
+//! | 0 intent of an event of the region | nothing, or any of the below | recovery: listeners look again |
 //! | 1 `special` = 1 | reads look at the stamps, which say nothing new | - |
 //! | 2 CAS of `ceiling`: one [`UNIT`] up, pending | no write publishes | the next one: 3 to 5 |
 //! | 3 `floor` raised to S, the ceiling before | the same | the same |
 //! | 4 stamp raised to S: *cleared* | the same | the same |
 //! | 5 CAS of `ceiling`: not pending | cleared entries are in the index | `len`, `maintain`, a full region |
+//! | event announced; `intent.record` = 0 | the same | the same |
 //! | 6 each slot: intent as of a purge, CAS to an empty word, old record dead | as of a write | recovery |
 //! | 7 `cleared` = S | done | - |
 //!
@@ -56,7 +58,7 @@ use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
-use crate::region::write::NO_RECORD;
+use crate::region::write::{NO_RECORD, PROMISE_REGION};
 use crate::region::{Kind, Region, Token};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, raise};
 use crate::table::pin::TablePin;
@@ -201,17 +203,31 @@ impl Mapped {
 
     fn clear(self: &Arc<Self>, op: RegionOp) -> Result<()> {
         self.count(Counter::Clears, 1)?;
-        self.stamp(Sweep::Clear);
-        self.tell_all(op);
+        self.stamp_and_tell(Sweep::Clear, op)?;
         self.finish_clear().map(|_| ())
     }
 
-    fn invalidate_all(&self, sweep: Sweep) {
-        self.stamp(sweep);
-        self.tell_all(match sweep {
+    fn invalidate_all(self: &Arc<Self>, sweep: Sweep) -> Result<()> {
+        let op = match sweep {
             Sweep::LocalInvalidate => RegionOp::LocalInvalidate,
             _ => RegionOp::Invalidate,
-        });
+        };
+        self.stamp_and_tell(sweep, op)
+    }
+
+    /// Listeners learn of a stamp also if its caller dies: by recovery, once too often at worst.
+    fn stamp_and_tell(self: &Arc<Self>, sweep: Sweep, op: RegionOp) -> Result<()> {
+        let context = self.context()?;
+        let intent = &self.descriptor(&context).intent;
+        intent.slot.store(0, Release);
+        intent.announce.store(PROMISE_REGION, Release);
+        intent.record.store(NO_RECORD, Release);
+        crash::point("clear.promised");
+        self.stamp(sweep);
+        self.tell_all(op);
+        intent.record.store(0, Release);
+        intent.announce.store(0, Release);
+        Ok(())
     }
 
     /// Sweeps out what was cleared, if anything is left of it. Whether there was.
@@ -339,8 +355,7 @@ impl Region {
     /// As [`Region::clear`].
     pub fn invalidate_region(&self) -> Result<()> {
         self.on_this_node_only("invalidate_region")?;
-        self.mapped.invalidate_all(Sweep::Invalidate);
-        Ok(())
+        self.mapped.invalidate_all(Sweep::Invalidate)
     }
 
     /// [`Region::invalidate_region`] on this node only, for all its processes.
@@ -350,8 +365,7 @@ impl Region {
     pub fn local_invalidate_region(&self) -> Result<()> {
         self.may_differ("local_invalidate_region")?;
         self.on_this_node_only("local_invalidate_region")?;
-        self.mapped.invalidate_all(Sweep::LocalInvalidate);
-        Ok(())
+        self.mapped.invalidate_all(Sweep::LocalInvalidate)
     }
 }
 

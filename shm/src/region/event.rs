@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::heap::record::{Mark, Record};
 use crate::layout::word::{CellWord, Location, RegionOp, RingOp};
 use crate::region::attributes::DataPolicy;
+use crate::region::clear::LOCAL;
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
 use crate::region::{Kind, Token};
@@ -165,7 +166,9 @@ pub struct Event {
     /// The value before, if the region keeps old values (`old_values`). Evictions tell it always.
     pub old: OldValue,
     /// Its new state; of an eviction the state it had. Versions of a key grow from event to event.
-    /// In events of the region the version is the one below which entries are gone, or 0.
+    /// In events of the region the version is the one below which entries are gone, or have lost
+    /// their values, or 0. An event of an entry may come on the wrong side of one of the region:
+    /// the versions tell.
     pub token: Token,
     /// Who did it.
     pub origin: Origin,
@@ -232,6 +235,9 @@ impl Mapped {
         let version = match kind {
             EventKind::Clear | EventKind::LocalClear => {
                 self.words().clear_stamp.load(crate::sync::Acquire)
+            }
+            EventKind::RegionInvalidate | EventKind::LocalRegionInvalidate => {
+                self.words().invalid_stamp.load(crate::sync::Acquire) & !LOCAL
             }
             _ => 0,
         };

@@ -93,6 +93,8 @@ pub(crate) const NO_RECORD: u64 = u64::MAX;
 
 /// `intent.announce` of an eviction.
 pub(crate) const PROMISE_EVICTION: u64 = 5;
+/// `intent.announce` of what is done to the whole region.
+pub(crate) const PROMISE_REGION: u64 = 6;
 
 /// Under which condition a write takes place.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::journal::Cell;
+use crate::layout::thread::OwnerWord;
 use crate::layout::word::{SegmentState, SlotRef};
 use crate::region::index::mover;
 use crate::region::read::Search;
+use crate::region::write::{NO_RECORD, PROMISE_REGION};
 use crate::sync::Release;
 use crate::{Eviction, Node, Notice, Region, Subscription};
 
@@ -155,4 +157,44 @@ fn a_first_subscription_does_not_wait_for_a_stopped_writer() {
     let mut events = region.subscribe();
     region.put(b"l", b"1").expect("put");
     assert_eq!(values(&mut events), [value("1")]);
+}
+
+/// Killed between the stamp and its event, a clear would leave listeners with what is gone.
+#[test]
+fn listeners_learn_of_a_clear_whose_caller_died() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = region(&node);
+    let mut events = region.subscribe();
+    let mapped = &region.mapped;
+    let words = mapped.words();
+    let thread = &mapped.threads[words.threads_used.load(SeqCst) as usize];
+    crate::sync::raise(&words.threads_used, words.threads_used.load(SeqCst) + 1);
+    thread.intent.announce.store(PROMISE_REGION, Release);
+    thread.intent.record.store(NO_RECORD, Release);
+    // A member in this slot of the node file that is no more.
+    thread.owner.store(OwnerWord::live(mapped.me + (1 << 16)).0, Release);
+    assert_eq!(region.recover().expect("recover").events_announced, 1);
+    assert!(matches!(events.poll(), Ok(Some(Notice::Lapped { from: 0, to: 1 }))));
+    assert_eq!(values(&mut events), []);
+}
+
+/// An event of an entry may come on the wrong side of one of the region: then the versions tell.
+#[test]
+fn events_of_the_region_say_which_versions_they_concern() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = region(&node);
+    let mut events = region.subscribe();
+    let mut version = || match events.poll().expect("poll") {
+        Some(Notice::Event(event)) => event.token.version,
+        other => panic!("{other:?}"),
+    };
+    for whole in [Region::invalidate_region, Region::local_invalidate_region, Region::clear] {
+        region.put(b"k", b"1").expect("put");
+        whole(&region).expect("a local region");
+        region.put(b"k", b"2").expect("put");
+        let (before, at, after) = (version(), version(), version());
+        assert!(before < at && at < after, "{before} {at} {after}");
+    }
 }
