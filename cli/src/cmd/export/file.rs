@@ -21,6 +21,8 @@ pub(super) fn replace(
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
+    // The system's words for a directory that is not there are better than those of the library.
+    directory.metadata().map_err(failed)?;
     let file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     let count = write_all(file.as_file(), write).map_err(|failure| failure.of_file(path))?;
     readable_by_umask(file.as_file())
@@ -49,7 +51,5 @@ fn readable_by_umask(file: &File) -> io::Result<()> {
 
 /// The cause without the name of the temporary file, which tells nobody anything.
 fn nameless(cause: io::Error) -> io::Error {
-    let inner = cause.get_ref().and_then(std::error::Error::source);
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner.and_then(io::Error::raw_os_error).map_or(cause, io::Error::from_raw_os_error)
+    if cause.get_ref().is_some() { cause.kind().into() } else { cause }
 }
