@@ -182,35 +182,38 @@ impl Run {
 
     /// Goes to the next record; false at the end of the run.
     fn advance(&mut self, file: &File) -> io::Result<bool> {
-        self.buffer.drain(..self.next);
-        (self.record, self.next) = (0, 0);
+        self.record = self.next;
         if !self.fill(file, HEAD)? {
             return Ok(false);
         }
         let length = |at: usize| {
-            let bytes = [0, 1, 2, 3].map(|byte| self.buffer[at + byte]);
+            let bytes = [0, 1, 2, 3].map(|byte| self.buffer[self.record + at + byte]);
             u32::from_le_bytes(bytes) as usize
         };
         let (key, value) = (length(0), length(4));
         if !self.fill(file, HEAD + key + value)? {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        (self.key, self.next) = (key, HEAD + key + value);
+        (self.key, self.next) = (key, self.record + HEAD + key + value);
         Ok(true)
     }
 
-    /// Has at least `wanted` bytes in the buffer; false if the run has no more.
+    /// Has at least `wanted` bytes of the record in the buffer; false if the run has no more.
     fn fill(&mut self, file: &File, wanted: usize) -> io::Result<bool> {
-        while self.buffer.len() < wanted {
-            let begin = self.buffer.len();
-            let more = self.slice.max(wanted - begin).min((self.end - self.at) as usize);
-            if more == 0 {
-                return Ok(false);
-            }
-            self.buffer.resize(begin + more, 0);
-            file.read_exact_at(&mut self.buffer[begin..], self.at)?;
-            self.at += more as u64;
+        let have = self.buffer.len() - self.record;
+        if have >= wanted {
+            return Ok(true);
         }
+        // Once per slice, not once per record: what moves is the begin of one record.
+        self.buffer.drain(..self.record);
+        self.record = 0;
+        let more = self.slice.max(wanted - have).min((self.end - self.at) as usize);
+        if have + more < wanted {
+            return Ok(false);
+        }
+        self.buffer.resize(have + more, 0);
+        file.read_exact_at(&mut self.buffer[have..], self.at)?;
+        self.at += more as u64;
         Ok(true)
     }
 }

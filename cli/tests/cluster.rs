@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use command::{Home, Run, command, run, temporary};
+use command::{Home, Run, airports, command, run, temporary};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -128,6 +128,15 @@ fn a_write_on_one_node_is_read_on_the_other() {
     until("the value arrives", || second.vug(["get", "r", "k"]).out == "v");
     second.vug(["put", "r", "k", "w", "--ack-within", "60s"]).ok();
     until("the value comes back", || first.vug(["get", "r", "k"]).out == "w");
+
+    // Acknowledged in batches, and all of it is there when the import is done.
+    let file = airports();
+    let import = ["import", "r", text(&file), "--key", "iata", "--ack-within", "60s"];
+    let run = first.vug(import);
+    assert!(run.err.starts_with("imported 3,376 rows into r (3,376 new, "), "{run:?}");
+    let stat: Value =
+        serde_json::from_str(&second.vug(["stat", "r", "--format", "json"]).ok()).unwrap();
+    assert_eq!(stat["entries"], 3377);
 
     let table = first.vug(["bridge", "status"]).ok();
     assert!(table.contains("peers:\n") && table.contains("regions:\n"), "{table}");

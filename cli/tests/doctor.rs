@@ -125,7 +125,9 @@ fn files_that_nobody_can_use_are_removed_on_demand() {
     // Nobody confirms.
     let run = doctor(&home, &["--fix"]);
     assert!(temporary.exists() && stale.exists());
-    assert!(run.failed(1).1.contains("not confirmed"));
+    let (error, help) = run.failed(2);
+    assert!(error.contains("there is no terminal to ask at"), "{error}");
+    assert_eq!(help, "add --yes to do it unasked");
     assert!(kinds(&doctor(&home, &["--fix", "--yes"])).is_empty());
     assert!(!temporary.exists() && !stale.exists());
     home.vug(["put", "quotes", "k", "v"]).ok();

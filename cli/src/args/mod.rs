@@ -233,7 +233,8 @@ pub(crate) enum Command {
     /// Find out what is wrong with a node and say what to do about it
     ///
     /// Looks at members, regions, files and the system's settings; takes as long as an audit.
-    /// Ends with 0 if there is nothing to do, 1 if there is, 3 if a file is damaged.
+    /// Ends with 0 if there is nothing to do, 1 if there is, 2 if nobody could be asked whether to
+    /// remove a file, 3 if a file is damaged.
     Doctor(Doctor),
     /// Finish or undo what dead processes left behind
     Recover,

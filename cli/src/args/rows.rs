@@ -48,10 +48,10 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) hex: bool,
     /// What to do about a row that cannot be read
-    #[arg(long, value_enum, default_value = "stop")]
+    #[arg(long, value_enum, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnError,
     /// What to do when a key occurs twice [default: stop; last for standard input and dumps]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "ACTION")]
     pub(crate) on_duplicate: Option<OnDuplicate>,
     /// Write every row that is skipped, with line and reason, as JSON lines to a file
     #[arg(long, value_name = "FILE")]

@@ -1,18 +1,19 @@
 //! `vug doctor`
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use vug::doctor::{Finding, Fix, Severity, examine, mend};
 
 use super::{Context, stdout};
 use crate::args::Doctor;
+use crate::consent;
 use crate::failure::{Failure, code, exit};
 use crate::render::{Cell, Format, Sheet};
 
 pub(super) fn run(context: &Context, args: &Doctor) -> Result<(), Failure> {
     context.require_home()?;
     let mut findings = examine(&context.home)?;
-    let mut left = Vec::new();
+    let mut left = Left::default();
     if args.fix {
         left = treat(context, args, &findings);
         findings = examine(&context.home)?;
@@ -24,8 +25,17 @@ pub(super) fn run(context: &Context, args: &Doctor) -> Result<(), Failure> {
     verdict(&findings, &left)
 }
 
-/// Applies every remedy once; returns what could not be done and why.
-fn treat(context: &Context, args: &Doctor, findings: &[Finding]) -> Vec<String> {
+/// What was not done.
+#[derive(Debug, Default)]
+struct Left {
+    /// And why.
+    alone: Vec<String>,
+    /// Because nobody could be asked.
+    unasked: Vec<String>,
+}
+
+/// Applies every remedy once; returns what could not be done.
+fn treat(context: &Context, args: &Doctor, findings: &[Finding]) -> Left {
     let mut fixes: Vec<&Fix> = Vec::new();
     for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()) {
         if !fixes.contains(&fix) {
@@ -34,32 +44,24 @@ fn treat(context: &Context, args: &Doctor, findings: &[Finding]) -> Vec<String> 
     }
     // Recovery opens the regions: what cannot be opened goes first.
     fixes.sort_by_key(|fix| matches!(fix, Fix::Recover));
-    let mut left = Vec::new();
+    let mut left = Left::default();
     for fix in fixes {
         let what = match fix {
             Fix::Remove(path) => format!("remove {}", path.display()),
             _ => "recover dead members".to_owned(),
         };
-        if fix.needs_consent() && !args.yes && !consent(&what) {
-            left.push(format!("{what}: not confirmed"));
+        let ask = fix.needs_consent() && !args.yes;
+        if ask && !consent::can_ask() {
+            left.unasked.push(what);
+        } else if ask && !consent::answered(&what) {
+            left.alone.push(format!("{what}: not confirmed"));
         } else if let Err(error) = mend(&context.home, fix) {
-            left.push(format!("{what}: {error}"));
+            left.alone.push(format!("{what}: {error}"));
         } else {
             eprintln!("done: {what}");
         }
     }
     left
-}
-
-/// Asks whoever sits there; nobody means no.
-fn consent(what: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    eprint!("{what}? [y/N] ");
-    let mut answer = String::new();
-    let asked = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
-    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 fn write(format: Format, findings: &[Finding]) -> Result<(), Failure> {
@@ -124,19 +126,26 @@ fn summary(findings: &[Finding]) -> String {
     }
 }
 
-/// Damage is 3, anything else above an information 1.
-fn verdict(findings: &[Finding], left: &[String]) -> Result<(), Failure> {
+/// Damage is 3, what nobody could be asked about 2, anything else above an information 1.
+fn verdict(findings: &[Finding], left: &Left) -> Result<(), Failure> {
     let serious = findings.iter().filter(|finding| finding.severity > Severity::Info).count();
     let damaged = findings.iter().any(|finding| {
         finding.severity == Severity::Critical
             && ["damage", "unusable-file"].contains(&finding.kind)
     });
-    if serious == 0 && left.is_empty() {
+    if serious == 0 && left.alone.is_empty() && left.unasked.is_empty() {
         return Ok(());
+    }
+    if !left.unasked.is_empty() {
+        let what = left.unasked.join("; ");
+        let text = format!("this would {what}, and there is no terminal to ask at");
+        let exit = if damaged { exit::DAMAGED } else { exit::USAGE };
+        let failure = Failure::new(code::NOT_CONFIRMED, text, "add --yes to do it unasked");
+        return Err(failure.with_exit(exit));
     }
     let fixable = findings.iter().filter(|finding| finding.fix.is_some()).count();
     let text = format!("{serious} findings");
-    let help = match (fixable, left) {
+    let help = match (fixable, &left.alone[..]) {
         (0, []) => "see the remedies above".to_owned(),
         (_, []) => format!("`vug doctor --fix` mends {fixable} of them"),
         (_, left) => format!("left alone: {}; --yes confirms", left.join("; ")),
