@@ -296,13 +296,7 @@ fn events_are_complete_and_in_order_whoever_dies() {
     slow.compare(&region);
     println!(
         "seed {seed}: {} killed; fast: {} events, {} checked, lapped {}; slow: {}, {}, lapped {}",
-        killed,
-        fast.events,
-        fast.checked,
-        fast.lapped,
-        slow.events,
-        slow.checked,
-        slow.lapped
+        killed, fast.events, fast.checked, fast.lapped, slow.events, slow.checked, slow.lapped
     );
     assert!(fast.checked > 0 && killed > 0);
 }

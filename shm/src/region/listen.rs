@@ -16,6 +16,7 @@ use std::thread::{JoinHandle, Thread};
 use nix::sys::signal::SigSet;
 
 use crate::error::{Error, Result};
+use crate::layout::counters::Counter;
 use crate::region::Region;
 use crate::region::events::{ListenOptions, Notice, Subscription};
 use crate::region::mapped::Mapped;
@@ -108,6 +109,7 @@ fn run(
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| f(&notice))) {
             *locked(&shared.last_panic) = Some(text_of(panic.as_ref()));
             shared.panics.fetch_add(1, Ordering::Relaxed);
+            region.count(Counter::ListenerPanics, 1)?;
         }
         shared.delivered.fetch_add(1, Ordering::Relaxed);
     }

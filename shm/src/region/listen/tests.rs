@@ -75,6 +75,7 @@ fn a_panic_is_counted_and_the_next_notice_comes() {
     }
     assert_eq!(told.recv_timeout(PATIENCE).expect("a key"), b"two");
     assert_eq!(listener.panics(), 1);
+    assert_eq!(region.statistics().counters.listener_panics, 1);
     assert!(listener.last_panic().expect("a text").contains("a bad key"));
 }
 
