@@ -31,7 +31,7 @@ const HELP: [&str; 17] = [
     " THR      threads of the member that use the region",
     " WAIT     how long its oldest wait for other nodes has lasted",
     "",
-    " The figures are read from the files: this command joins nothing, writes nothing.",
+    " The figures are read from the files: this command joins and writes nothing.",
 ];
 
 /// Styles, or none at all.

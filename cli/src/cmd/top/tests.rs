@@ -77,7 +77,7 @@ fn every_screen_fits_into_every_terminal() {
     }
     app.screen = Screen::Help;
     let help = text(&app, 80, 24).unwrap();
-    assert!(help.contains("joins nothing, writes nothing."), "nothing is cut off: {help}");
+    assert!(help.contains("joins and writes nothing."), "nothing is cut off: {help}");
     text(&App::new(Duration::from_secs(1), true), 80, 24).unwrap();
 }
 
