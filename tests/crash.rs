@@ -29,8 +29,8 @@ fn audit(node: &Node) {
 
 /// Points that a writer passes only if another is faster between two of its steps, one of them if
 /// the whole ring was: the script cannot be sure to get there. The random kills do.
-const RACES: [&str; 4] =
-    ["write.abandoned", "clean.abandoned", "run.given_back", "announce.unknown"];
+const RACES: [&str; 5] =
+    ["write.abandoned", "clean.abandoned", "clean.accessed", "run.given_back", "announce.unknown"];
 
 /// Names of all crash points in the source of the library.
 fn points_in_source() -> BTreeSet<String> {
@@ -126,6 +126,9 @@ fn is_of_memory(at: &str) -> bool {
         "release.",
         "grow.",
         "evict.",
+        "sweep.",
+        "expiry.",
+        "leftovers.",
     ];
     parts.iter().any(|prefix| at.starts_with(prefix))
 }

@@ -1,8 +1,11 @@
 //! Several processes write entries that expire, and sweep them, and are killed.
 
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use std::process::Child;
 use std::time::Duration;
-use vug::{Node, WriteOptions};
+use vug::{Expiry, Node, WriteOptions};
 use vug_tests::victim::{BUDGET, LOCAL, Nursery, capacity};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
@@ -51,8 +54,43 @@ fn four_sweepers_expire_every_entry_once() {
     assert_eq!((report.entries, report.live_bytes), (0, 0));
 }
 
+/// A cleaner is stopped between the copy of a record and the CAS that puts it in place; what is
+/// read meanwhile counts as used all the same.
+#[test]
+fn an_access_while_an_entry_is_moved_is_not_forgotten() {
+    let nursery = Nursery::new(VICTIM);
+    let node = nursery.node();
+    let region = node.region(LOCAL).open().expect("open");
+    let hour = Duration::from_secs(3600);
+    region.set_entry_idle(Some(Expiry::destroy(hour))).expect("an idle time");
+    let key = |n: u32| format!("entry-{n}").into_bytes();
+    for n in 0..100 {
+        region.put(&key(n), &[n as u8; 3000]).expect("put");
+    }
+    let kept = || (0..100).step_by(10);
+    for n in (0..100).filter(|n| n % 10 != 0) {
+        region.remove(&key(n)).expect("remove");
+    }
+    let mut command = nursery.command("maintain", &[]);
+    let mut cleaner = command.env("VUG_STOP_AT", "clean.intended").spawn().expect("it starts");
+    let pid = Pid::from_raw(cleaner.id() as i32);
+    let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("own child");
+    assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
+    vug::advance_clock(hour * 3 / 4);
+    for n in kept() {
+        assert!(region.get(&key(n)).expect("get").is_some(), "{n}");
+    }
+    kill(pid, Signal::SIGCONT).expect("own child");
+    assert!(cleaner.wait().expect("own child").success());
+    vug::advance_clock(hour * 3 / 4);
+    for n in kept() {
+        assert!(region.get(&key(n)).expect("get").is_some(), "{n} was used not long ago");
+    }
+    audit(&node);
+}
+
 /// Kills a process and returns what it had said.
-fn kill(mut child: Child) -> u64 {
+fn end(mut child: Child) -> u64 {
     assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
     child.kill().expect("kill");
     let output = child.wait_with_output().expect("it ends");
@@ -79,9 +117,9 @@ fn sweepers_and_writers_are_killed() {
         // Long enough to be at work; what is asserted does not depend on it.
         std::thread::sleep(Duration::from_millis(15 + kill_number * 7 % 20));
         let place = (kill_number * 5 % 4) as usize;
-        expired += kill(std::mem::replace(&mut writers[place], start(10 + kill_number)));
+        expired += end(std::mem::replace(&mut writers[place], start(10 + kill_number)));
     }
-    expired += writers.into_iter().map(kill).sum::<u64>();
+    expired += writers.into_iter().map(end).sum::<u64>();
     node.recover().expect("recover");
     audit(&node);
     let counted = region.statistics().counters.expired;

@@ -41,7 +41,7 @@ use crate::layout::word::{
 };
 use crate::member::MemberId;
 use crate::reclaim::hazard::Hazard;
-use crate::reclaim::{abandon, retire};
+use crate::reclaim::{abandon, recount_dead, retire};
 use crate::region::Kind;
 use crate::region::attributes::DataPolicy;
 use crate::region::index::mover;
@@ -319,7 +319,7 @@ fn finish_intent(
             region.drop_tombstone(index, log2, hash, own)?;
         }
         Some(_) => {}
-        None if published || record.was_published() => retire(&region.log, own, &record),
+        None if published || record.was_published() => retire_once(region, own, &record),
         None => abandon(&region.log, own, &record),
     }
     crash::point("recover.own");
@@ -398,6 +398,16 @@ fn retire_at(region: &Mapped, location: Location) -> Result<()> {
     // SAFETY: a hazard word of the dead thread, which nobody but this recovery clears, named the
     // segment before `holds` found it in use.
     let record = unsafe { Record::read(&region.log, location) }?;
-    retire(&region.log, location, &record);
+    retire_once(region, location, &record);
     Ok(())
+}
+
+/// Marks a record as dead and counts it. If it is marked already, the dead thread may have died
+/// between the mark and the count; in a segment that is filled yet nobody would find that out.
+fn retire_once(region: &Mapped, location: Location, record: &Record<'_>) {
+    if record.is_dead() {
+        recount_dead(&region.log, location.segment());
+    } else {
+        retire(&region.log, location, record);
+    }
 }

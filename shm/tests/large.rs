@@ -308,3 +308,22 @@ fn a_value_of_one_gib() {
     assert!(*region.get(b"key").expect("get").expect("there") == bytes[..]);
     assert_clean(&region);
 }
+
+/// The largest region there can be, by default segments of it: it costs what it holds.
+#[test]
+fn the_largest_region_takes_the_largest_value() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(256 << 30).create().expect("create");
+    let figures = region.statistics();
+    assert_eq!(u64::from(figures.segments_total) * figures.segment_bytes, 256 << 30);
+    region.put(b"small", b"value").expect("put");
+    let bytes = value(5, 300 << 20);
+    region.put(b"key", &bytes).expect("put");
+    assert!(*region.get(b"key").expect("get").expect("there") == bytes);
+    region.put(b"key", b"small, too").expect("put");
+    region.maintain(&vug::MaintainOptions::default()).expect("maintain");
+    region.release_memory().expect("release");
+    assert_eq!(&*region.get(b"small").expect("get").expect("there"), b"value");
+    assert_clean(&region);
+}

@@ -54,6 +54,31 @@ fn case_12_no_wake_up_is_lost() {
     }
 }
 
+/// Who waits for an entry hears that it was evicted.
+#[test]
+fn case_12_an_eviction_wakes() {
+    let home = TempHome::new();
+    let node = home.node();
+    let region = node.region("r").max_bytes(MAX_BYTES).eviction(vug::Eviction::S3Fifo);
+    let region = region.max_entries(20).create().expect("a new region");
+    region.put(b"k", b"v").expect("put");
+    let mut worker = trusting(&home);
+    worker.send("wait k");
+    wait_until("somebody sleeps", || sleepers(region.path()).1 != 0);
+    // The last of these writes evicts it after it woke those who wait for its own key.
+    // Used once, the others are kept beside it, so that it is its turn at last. A walk over all
+    // entries does not count as a use of them.
+    for n in 0_u32.. {
+        assert!(n < 100_000, "it is not evicted");
+        region.put(&n.to_le_bytes(), b"v").expect("put");
+        drop(region.get(&n.to_le_bytes()).expect("get"));
+        if !region.iter().any(|entry| entry.expect("entry").key == b"k") {
+            break;
+        }
+    }
+    assert_eq!(worker.answer(), Answer::Ok(Vec::new()));
+}
+
 /// The words that say who sleeps (shm/FORMAT.md): `event_sleepers`, the bits of `key_sleepers`.
 fn sleepers(region: &Path) -> (u32, u32) {
     let file = std::fs::File::open(region).expect("the region file");

@@ -43,6 +43,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/region/handle.rs",
     "shm/src/region/index.rs",
     "shm/src/region/iter.rs",
+    "shm/src/region/leftovers.rs",
     "shm/src/region/parker.rs",
     "shm/src/region/read.rs",
     "shm/src/region/sweep.rs",

@@ -338,11 +338,13 @@ impl Log {
         (cursor as usize & !7).min(self.segment_bytes())
     }
 
-    /// Stores the cursor. The caller protects the segment.
+    /// Stores the cursor. The caller protects the segment. What is judged of a run is all of it,
+    /// so its end, which may be beyond 32 bits, is as good as that of its head.
     pub(crate) fn set_cursor(&self, segment: u32, cursor: usize) {
         if let Some(header) = self.header(segment) {
             let class = header.class.load(Relaxed) & 0xff;
-            header.class.store(((cursor as u64) << 32) | class, Relaxed);
+            let cursor = cursor.min(self.segment_bytes()) as u64;
+            header.class.store((cursor << 32) | class, Relaxed);
         }
     }
 

@@ -110,9 +110,9 @@ fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<O
         }
         found = claim_window(log, author, count);
     }
-    let mut room = count;
+    let mut room = count / 2;
     while is_none(&found) && room < log.segments() {
-        room = room.saturating_mul(2).min(log.segments());
+        room = room.saturating_mul(2).clamp(1, log.segments());
         if !author.make_room_for(room)? {
             break;
         }

@@ -141,7 +141,11 @@ pub(crate) fn oldest(log: &Log, tried: &[u32], any: bool) -> Option<Oldest> {
         }
         let (committed, dead) = (log.committed(segment) as u64, header.dead.load(Acquire));
         let class = (log.class(segment) & 1) as usize;
-        bytes[class] += committed.saturating_sub(dead);
+        let holds = match log.run(segment, word) {
+            Some(count) => u64::from(count) * log.segment_bytes() as u64,
+            None => committed,
+        };
+        bytes[class] += holds.saturating_sub(dead);
         let eligible = if any { (log.cursor(segment) as u64) < committed } else { full };
         if !eligible || tried.contains(&segment) {
             continue;

@@ -262,6 +262,8 @@ impl Geometry {
             return Err(format!("max_bytes {max_bytes} is not within {MIN_BYTES} and {MAX_BYTES}"));
         }
         let segment_bytes = match segment_bytes {
+            // The largest region has one segment too many of 1 MiB.
+            0 if max_bytes >> 20 >= MAX_SEGMENTS => 2 << 20,
             0 => (max_bytes / 256).next_power_of_two().clamp(MIN_SEGMENT, 1 << 20),
             chosen => chosen,
         };

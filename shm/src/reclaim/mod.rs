@@ -27,7 +27,7 @@
 //! | after 1 | the segment waits in Quarantine | the next thread that needs space |
 //! | after 2 | the segment is free | - |
 //! | after unlinking, before the mark | one record keeps the segment | recovery sets the mark |
-//! | between mark and count | the hint stays too low | once after each recovery all are walked |
+//! | between mark and count | the hint stays too low | see `recount_dead` |
 //!
 //! `SegmentHeader::dead` is only a hint and never decides reuse. It is too low after a death, and
 //! too high when a count comes after a walk that saw its mark already; a walk that finds another
@@ -83,6 +83,31 @@ pub(crate) fn count_retired(log: &Log, segment: u32, bytes: u64) {
     if let Some(header) = log.header(segment) {
         header.dead.fetch_add(bytes, Relaxed);
         log.note_if_dead(segment);
+    }
+}
+
+/// Adds to the count of a segment that is not sealed what its records say beyond it: the mark of a
+/// dead thread came, its count did not. The segment is protected by the caller. Sealed ones are
+/// walked anyway after a recovery.
+pub(crate) fn recount_dead(log: &Log, segment: u32) {
+    let filled =
+        matches!(log.state(segment).state(), Some(SegmentState::Active | SegmentState::Open));
+    let Some(header) = log.header(segment).filter(|_| filled) else {
+        return;
+    };
+    let counted = header.dead.load(Acquire);
+    let mut marked = 0;
+    // SAFETY: the caller protects the segment.
+    let walked = unsafe {
+        log.walk(segment, |_, record| {
+            marked += if record.is_dead() { record.len() as u64 } else { 0 };
+            true
+        })
+    };
+    // Too high by what others have marked and are about to count: a later walk corrects that.
+    if walked.is_ok() && marked > counted {
+        let _ = header.dead.compare_exchange(counted, marked, Relaxed, Relaxed);
+        crash::point("retire.recounted");
     }
 }
 

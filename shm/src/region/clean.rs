@@ -20,6 +20,7 @@
 //! | 4 `committed` covers the copy | copy unpublished | marks it abandoned |
 //! | 5 `old`, `new`, then `slot` set | copy unpublished | slot != new: marks it abandoned |
 //! | 6 slot CAS | the copy is the entry | marks the old record dead |
+//! | 6a time of the last access stored in the copy, if it is later | an access forgotten | - |
 //! | 7 old record marked dead (CAS failed: copy abandoned) | done | finds the marks |
 //! | 8 `intent.record` = 0, `intent.slot` = 0 | done | - |
 //! | 9 cold segment left open | done | before it: sealed |
@@ -280,7 +281,7 @@ impl<'m> Cleaner<'m> {
             Ok(None) | Err(Error::FileSystemFull { .. }) => return Ok(Moved::NoRoom),
             Err(error) => return Err(error),
         };
-        let moved = self.put_in_place(slot, place, word, copy, frequency);
+        let moved = self.put_in_place(slot, place, word, copy, record, frequency);
         if moved {
             retire_replaced(&region.log, location, record);
             crash::point("clean.retired");
@@ -315,10 +316,13 @@ impl<'m> Cleaner<'m> {
         place: SlotRef,
         word: SlotWord,
         copy: Location,
+        record: &Record<'m>,
         frequency: Option<u64>,
     ) -> bool {
         let moved = self.swap(slot, place, word, copy, frequency);
-        if !moved {
+        if moved {
+            self.keep_access(copy, record);
+        } else {
             self.abandon_copy(copy);
         }
         moved
@@ -349,6 +353,23 @@ impl<'m> Cleaner<'m> {
                 }
                 Err(now) if is_of(SlotWord(now), from) => word = SlotWord(now),
                 Err(_) => return false,
+            }
+        }
+    }
+
+    /// Who read the entry between the copy and the CAS left the time in the old record. A death
+    /// before this loses that time.
+    fn keep_access(&self, copy: Location, record: &Record<'m>) {
+        let last = record.access().load(Relaxed);
+        if last == 0 {
+            return;
+        }
+        // SAFETY: this thread's intent names the copy, so its segment is not reused.
+        if let Ok(copy) = unsafe { Record::read(&self.region.log, copy) } {
+            let known = copy.access().load(Relaxed);
+            if known == 0 || last.wrapping_sub(known) as i32 > 0 {
+                copy.access().store(last, Relaxed);
+                crash::point("clean.accessed");
             }
         }
     }

@@ -55,6 +55,8 @@ const WORTH: u64 = 2;
 /// How often entries of several segments are passed over: they are used until 3, and then once
 /// more while that is counted down. Readers that are faster do not keep a writer busy for ever.
 const ROUNDS: u32 = 5;
+/// Entries above the bound that are believed without counting them.
+const GROSS: u64 = 1024;
 
 fn raise_frequency(slot: &AtomicU64, word: SlotWord) {
     let used = word.used_once_more();
@@ -135,27 +137,60 @@ impl Mapped {
         if bound == 0 {
             return Ok(());
         }
+        // As every insert keeps the bound, that many more are a wrong count or a new bound.
+        if surplus.unsigned_abs() > GROSS + bound / 16 && self.recount(context)? {
+            return self.keep_bound(context);
+        }
         let cleaner = Cleaner::begin(self, context);
         let before = cleaner.thread.counted()[Counter::Evicted as usize];
-        let result = Evictor {
+        let spare = (bound / 128).clamp(0, 64);
+        let mut evictor = Evictor {
             cleaner: &cleaner,
-            limit: surplus.unsigned_abs() + (bound / 128).clamp(0, 64),
+            limit: surplus.unsigned_abs() + spare,
+            keeps: Some(bound - spare),
             spared: false,
-        }
-        .run();
+        };
+        let result = evictor.run();
+        let in_vain = result.is_ok() && evictor.has_to();
         let evicted = cleaner.thread.counted()[Counter::Evicted as usize] - before;
         cleaner.thread.count(Counter::EvictedByBound, evicted);
         cleaner.end(&Cleaned::default());
-        result.map(|_| ())
+        // Nothing is left to evict, and yet there are too many: the count is wrong.
+        if in_vain { self.recount(context).map(|_| ()) } else { result }
     }
 
     /// Evicts an entry of a chain that is full when there is no memory for a larger index. The
     /// calling thread has no record of its own. True if there was one to evict.
     pub(crate) fn evict_from_chain(&self, context: &Context, place: &Place<'_>) -> Result<bool> {
         let cleaner = Cleaner::begin(self, context);
-        let evicted = Evictor { cleaner: &cleaner, limit: 1, spared: false }.take_one(place);
+        let evicted = Evictor { cleaner: &cleaner, limit: 1, keeps: None, spared: false };
+        let evicted = evicted.take_one(place);
         cleaner.end(&Cleaned::default());
         evicted
+    }
+
+    /// Evicts one entry, which the caller's write replaces, by its record, which the caller's first
+    /// hazard protects. False: it is not there any more, or not finished.
+    pub(crate) fn evict_entry(&self, context: &Context, hash: u32, at: Location) -> Result<bool> {
+        let cleaner = Cleaner::begin(self, context);
+        let evicted = self.evict_located(&cleaner, hash, at);
+        cleaner.end(&Cleaned::default());
+        evicted
+    }
+
+    fn evict_located(&self, cleaner: &Cleaner<'_>, hash: u32, at: Location) -> Result<bool> {
+        let evictor = Evictor { cleaner, limit: 1, keeps: None, spared: false };
+        // SAFETY: the caller's hazard protects the record.
+        let record = unsafe { Record::read(&self.log, at) }?;
+        while let Some(Located { slot, place, word }) = cleaner.locate(hash, at)? {
+            if self.intended().contains(&at) {
+                return Ok(false);
+            }
+            if evictor.evict(slot, place, word, at, &record) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Evicts until so many segments more than the reserve are free, or nothing is left to evict.
@@ -173,7 +208,8 @@ impl Mapped {
         let worth = self.log.segment_bytes() as u64 / WORTH;
         let cleaned = self.clean(context, Goal { free, worth, bytes: u64::MAX })?;
         let cleaner = Cleaner::begin(self, context);
-        let mut evictor = Evictor { cleaner: &cleaner, limit: u64::MAX, spared: false };
+        let mut evictor =
+            Evictor { cleaner: &cleaner, limit: u64::MAX, keeps: None, spared: false };
         let mut done = Cleaned::default();
         let result = evictor.make_room(free, &mut done);
         cleaner.end(&done);
@@ -183,11 +219,15 @@ impl Mapped {
     }
 }
 
-/// A thread that evicts. `limit`: entries it still has to. `spared`: it lowered the frequency of
-/// one that was not copied.
+/// A thread that evicts.
 struct Evictor<'c, 'm> {
     cleaner: &'c Cleaner<'m>,
+    /// Entries it still has to evict.
     limit: u64,
+    /// Entries at which it is done, whoever evicted the others: of several threads that met the
+    /// same surplus none evicts it once more.
+    keeps: Option<u64>,
+    /// It lowered the frequency of an entry that was not copied.
     spared: bool,
 }
 
@@ -227,15 +267,22 @@ impl<'m> Evictor<'_, 'm> {
         Ok(())
     }
 
-    /// Evicts `limit` entries from the oldest segments, full or not.
+    /// Whether there is anything left to evict for its purpose.
+    fn has_to(&self) -> bool {
+        let entries = || self.region().words().entries.load(Relaxed) as i64;
+        let enough = |keeps: u64| i64::try_from(keeps).is_ok_and(|keeps| entries() <= keeps);
+        self.limit > 0 && !self.keeps.is_some_and(enough)
+    }
+
+    /// Evicts entries from the oldest segments, full or not.
     fn run(&mut self) -> Result<()> {
         let log = &self.region().log;
         let (mut tried, mut done) = (Vec::new(), Cleaned::default());
-        while self.limit > 0 {
+        while self.has_to() {
             let Some(oldest) = victim::oldest(log, &tried, true) else {
                 return Ok(());
             };
-            if self.empty(oldest, &mut done)? || self.limit > 0 {
+            if self.empty(oldest, &mut done)? || self.has_to() {
                 tried.push(oldest.segment);
             }
         }
@@ -296,7 +343,7 @@ impl<'m> Evictor<'_, 'm> {
         // below `committed` are complete.
         let walked = unsafe {
             log.walk_from(segment, from, |location, record| {
-                if self.limit == 0 || location.offset() >= end {
+                if !self.has_to() || location.offset() >= end {
                     return false;
                 }
                 match self.judge(&queue, location, &record) {
@@ -428,7 +475,7 @@ impl<'m> Evictor<'_, 'm> {
 
 impl Mapped {
     /// Records that running writes name as theirs.
-    fn intended(&self) -> Vec<Location> {
+    pub(super) fn intended(&self) -> Vec<Location> {
         let used = self.words().threads_used.load(SeqCst) as usize;
         let threads = self.threads.iter().take(used);
         threads

@@ -117,6 +117,7 @@ impl Mapped {
         self.finish_growth(self.descriptor(&context))?;
         self.finish_clear()?;
         let swept = self.sweep(options.sweep)?;
+        self.tidy_after_deaths(&context)?;
         let mut done = Maintenance { recovery, swept, ..Maintenance::default() };
         for all in [false, true] {
             done.segments_freed += self.reclaim(&context, all)?;

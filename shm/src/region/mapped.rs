@@ -77,6 +77,9 @@ pub(crate) struct Mapped {
     pub(crate) swept_in_vain: PrivateU64,
     /// Recoveries counted when all sealed segments were last looked at.
     pub(crate) looked_at: PrivateU64,
+    /// Recoveries after which the index was looked through for what they left, and how often; see
+    /// `region::leftovers`.
+    pub(crate) looked_through: PrivateU64,
 }
 
 static INSTANCES: PrivateU64 = PrivateU64::new(1);
@@ -130,6 +133,7 @@ impl Mapped {
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
             looked_at: PrivateU64::new(u64::MAX),
+            looked_through: PrivateU64::new(0),
             log,
         };
         // Who attaches repairs what dead members left, before it adds to it.

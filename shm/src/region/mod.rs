@@ -20,6 +20,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod index;
 pub(crate) mod iter;
+pub(crate) mod leftovers;
 pub(crate) mod life;
 pub(crate) mod lifetime;
 pub(crate) mod listen;

@@ -87,6 +87,7 @@ use crate::region::{Kind, Token};
 use crate::sync::{Acquire, Ordering, Relaxed, Release, SeqCst, fence, raise};
 use crate::table::insert;
 use crate::table::pin::TablePin;
+use way::Way;
 
 /// `intent.record` of a write that appends nothing.
 pub(crate) const NO_RECORD: u64 = u64::MAX;
@@ -182,6 +183,7 @@ struct Writer<'m> {
     pin: TablePin<'m>,
     /// The entry is in the main queue of an evicting region, or comes back.
     lives_long: bool,
+    way: Way,
 }
 
 impl Author for Writer<'_> {
@@ -198,11 +200,12 @@ impl Author for Writer<'_> {
     }
 
     fn make_room(&self) -> Result<bool> {
+        self.let_go();
         self.region.make_room(self.context)
     }
 
     fn make_room_for(&self, segments: u32) -> Result<bool> {
-        self.region.make_room_for(self.context, segments)
+        self.make_way(segments)
     }
 
     fn vacate(&self, segment: u32) -> Result<bool> {
@@ -210,6 +213,7 @@ impl Author for Writer<'_> {
         if self.appended.is_some() {
             return Ok(false);
         }
+        self.let_go();
         self.region.vacate(self.context, segment)
     }
 
@@ -312,6 +316,7 @@ impl<'m> Writer<'m> {
             appended: None,
             pin,
             lives_long: false,
+            way: Way::default(),
         }
     }
 
@@ -358,6 +363,7 @@ impl<'m> Writer<'m> {
     /// The first half of the intent: nothing can be published.
     fn begin_attempt(&self) {
         self.thread.intent.slot.store(0, Release);
+        self.way.begin();
     }
 
     /// Clears the intent, then everything else.
@@ -551,6 +557,7 @@ impl<'m> Writer<'m> {
         }
         let version = self.version(old.version);
         if region.evicts() {
+            self.let_give_way(found.word.location());
             self.lives_long = region.log.class(found.word.location().segment()) == 1;
         }
         let location = match self.record(version) {
@@ -562,7 +569,8 @@ impl<'m> Writer<'m> {
             }
             other => other?,
         };
-        if region.is_stamped() && !region.still_stands(found, old, seen, version) {
+        let stands = || region.still_stands(found, old, seen, version);
+        if self.way.is_lost() || region.is_stamped() && !stands() {
             return Ok(Attempt::Again);
         }
         let mut new = self.occupied(location).with_frequency_of(found.word);
@@ -609,12 +617,19 @@ impl<'m> Writer<'m> {
         let announces = self.region.is_wanted();
         let location = match announces {
             false => None,
+            true if self.way.has_none() => None,
             true => match self.record(version) {
                 Ok(location) => Some(location),
-                Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => None,
+                Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. }) => {
+                    self.way.find_none();
+                    None
+                }
                 Err(error) => return Err(error),
             },
         };
+        if self.way.is_lost() {
+            return Ok(Attempt::Again);
+        }
         if announces {
             self.region.settle(found.word.location(), &found.record);
         }
@@ -786,6 +801,7 @@ mod lengthen;
 mod pass;
 mod plain;
 mod purge;
+mod way;
 
 #[cfg(test)]
 mod tests;

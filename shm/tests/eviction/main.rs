@@ -165,6 +165,64 @@ fn large_entries_make_room_for_each_other_and_for_small_ones() {
     audit(&region);
 }
 
+/// What is replaced makes room for what replaces it, and not everything else first.
+#[test]
+fn replacing_a_large_value_evicts_little_else() {
+    const SMALL: u32 = 2400;
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(4 << 20).segment_bytes(64 << 10);
+    let region = region.eviction(Eviction::S3Fifo).create().expect("create");
+    // In the first half, so that no half is left for the new value.
+    for n in 0..SMALL / 2 {
+        region.put(&n.to_le_bytes(), &[1; 600]).expect("put");
+    }
+    region.put(b"large", &vec![0; 1_800_000]).expect("put");
+    for n in SMALL / 2..SMALL {
+        region.put(&n.to_le_bytes(), &[1; 600]).expect("put");
+    }
+    let before = region.len().expect("len");
+    for n in 1..20 {
+        region.put(b"large", &vec![n; 1_800_000]).expect("put");
+        assert_eq!(region.get(b"large").expect("get").expect("there")[0], n);
+    }
+    let after = region.len().expect("len");
+    assert!(after * 2 > before, "{after} of {before} entries are left");
+    audit(&region);
+}
+
+/// Threads that meet the same surplus do not each evict all of it.
+#[test]
+fn threads_do_not_evict_more_than_the_surplus() {
+    const BOUND: u64 = 640;
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(8 << 20).segment_bytes(64 << 10);
+    let region = region.eviction(Eviction::S3Fifo).max_entries(BOUND).create().expect("create");
+    for n in 0..BOUND {
+        region.put(&n.to_le_bytes(), b"v").expect("put");
+    }
+    const THREADS: u64 = 16;
+    let all = std::sync::Barrier::new(THREADS as usize);
+    let spare = BOUND / 128;
+    for round in 0..200 {
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (region, all) = (&region, &all);
+                scope.spawn(move || {
+                    all.wait();
+                    let key = (1 + round) << 32 | thread;
+                    region.put(&key.to_le_bytes(), b"v").expect("put");
+                });
+            }
+        });
+        let entries = region.len().expect("len");
+        // Each may be at its last one when another takes that.
+        assert!(entries + spare + THREADS >= BOUND && entries <= BOUND, "{entries} entries");
+    }
+    audit(&region);
+}
+
 #[test]
 fn threads_share_an_evicting_region() {
     let home = home();

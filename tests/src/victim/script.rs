@@ -217,6 +217,10 @@ pub fn main(arguments: &[String]) {
         ("recover", []) => {
             Node::open(home).expect("open").recover().expect("recover");
         }
+        ("maintain", []) => {
+            let region = Node::open(home).expect("open").region(LOCAL).open().expect("open");
+            region.maintain(&MaintainOptions::thorough()).expect("maintain");
+        }
         ("sweep", []) => expire::sweeper(home),
         ("mortal", [first]) => expire::mortal(home, first.parse().expect("a number")),
         ("survive", [name]) => survive(home, name),

@@ -303,5 +303,14 @@ fn after_deaths(report: &Report, home: &Path, node: &Node, region: &Region) {
     region.recover().expect("recover");
     sacrifice(report, home, region, "pin.set", "replaced", 3);
     region.recover().expect("recover");
+    // In a segment that is filled yet, and of which nobody would find out what it lost.
+    report.put(region, "replaced", 4, 100);
+    sacrifice(report, home, region, "retire.marked", "replaced", 5);
+    region.recover().expect("recover");
+    // An entry that is not counted.
+    let evicting = node.region(EVICTING).open().expect("open");
+    sacrifice(report, home, &evicting, "insert.finished", "uncounted", 1);
+    evicting.recover().expect("recover");
+    evicting.maintain(&MaintainOptions::default()).expect("maintain");
     node.recover().expect("recover");
 }

@@ -128,7 +128,7 @@ impl<'m> Batch<'_, 'm> {
                 }
                 Err(error) => return Err(error),
             };
-            if cleaner.put_in_place(slot, place, word, copy, None) {
+            if cleaner.put_in_place(slot, place, word, copy, &live.record, None) {
                 if live.record.mark_replaced() {
                     retired(live);
                 }

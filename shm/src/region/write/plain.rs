@@ -33,6 +33,7 @@ use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::read::Found;
 use crate::region::thread::Local;
+use crate::region::write::way::Way;
 use crate::region::write::{Change, Condition, Writer, Written};
 use crate::region::{Kind, Token};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst};
@@ -251,6 +252,7 @@ impl Mapped {
             appended: appended.map(|location| (location, 0)),
             pin: TablePin::of_known(&thread.table_pin, context.table.log2()),
             lives_long: false,
+            way: Way::default(),
         };
         // Inserts move the chains of a growing index. Where none come any more, writes that meet a
         // chain that was moved see to it that the growth ends; what goes wrong there, others find.

@@ -64,7 +64,9 @@ impl Mapped {
                 found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
             crash::point("purge.unlinked");
             if purged {
+                self.count_change(found.word, empty);
                 retire(&self.log, found.word.location(), &found.record);
+                self.wake_key(hash as u32);
             }
             intent.record.store(0, Release);
             intent.slot.store(0, Release);

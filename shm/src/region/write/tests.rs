@@ -19,6 +19,7 @@ fn writer<'m>(region: &'m Region, context: &'m Context, kind: Kind) -> Writer<'m
         appended: None,
         pin: region.mapped.pin_table(region.mapped.descriptor(context)),
         lives_long: false,
+        way: Way::default(),
     }
 }
 

@@ -1,0 +1,71 @@
+//! What a write that replaces a record does to make room: the record must not be in the way.
+
+use core::cell::Cell;
+
+use crate::error::Result;
+use crate::heap::append::Author;
+use crate::layout::word::Location;
+use crate::region::write::{Condition, Writer};
+
+/// Of one attempt.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    /// The hazard on the record that is to be replaced was given up.
+    lost: Cell<bool>,
+    /// A record of several segments that is replaced in any case, in an evicting region: the first
+    /// that goes.
+    old: Cell<Option<Location>>,
+    /// There is no room for the record of a destroy, which can do without; stays for all attempts.
+    none: Cell<bool>,
+}
+
+impl Way {
+    pub(super) fn begin(&self) {
+        self.lost.set(false);
+        self.old.set(None);
+    }
+
+    pub(super) fn find_none(&self) {
+        self.none.set(true);
+    }
+
+    pub(super) fn has_none(&self) -> bool {
+        self.none.get()
+    }
+
+    /// Whether the entry has to be found again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+}
+
+impl Writer<'_> {
+    /// Notes what is replaced, if it is large and no condition needs it.
+    pub(super) fn let_give_way(&self, old: Location) {
+        let log = &self.region.log;
+        let large = log.run(old.segment(), log.state(old.segment())).is_some();
+        let replaced = matches!(self.change.condition, Condition::Always);
+        self.way.old.set((large && replaced).then_some(old));
+    }
+
+    /// Stops protecting the record that is to be replaced: it may be what room is made of, and an
+    /// evicting region would give up everything else before it. The attempt begins again.
+    pub(super) fn let_go(&self) {
+        self.region.hazard(self.context, 0).clear();
+        self.way.lost.set(true);
+    }
+
+    /// Makes room for a record of several segments.
+    pub(super) fn make_way(&self, segments: u32) -> Result<bool> {
+        let evicted = match self.way.old.take() {
+            Some(old) => self.region.evict_entry(self.context, self.hash as u32, old)?,
+            None => false,
+        };
+        self.let_go();
+        if evicted {
+            self.reclaim(false)?;
+            return Ok(true);
+        }
+        self.region.make_room_for(self.context, segments)
+    }
+}
