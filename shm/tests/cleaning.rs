@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vug::{Node, Region};
+use vug::{MaintainOptions, Node, Region};
 
 fn home() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("a directory")
@@ -163,4 +163,34 @@ fn a_write_is_not_in_its_own_way() {
         updated.unwrap_or_else(|error| panic!("write {n}: {error}: {:#?}", region.statistics()));
     }
     audit(&region);
+}
+
+/// The index grows into memory that is there, but nowhere side by side.
+#[test]
+fn the_index_grows_into_a_window_that_is_made_for_it() {
+    let home =
+        tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("a directory");
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(4 << 20).segment_bytes(64 << 10);
+    let region = region.create().expect("create");
+    // Every segment has something that lives.
+    let mut filled = 0_u32;
+    while region.put(&filled.to_le_bytes(), &[1; 3000]).is_ok() {
+        filled += 1;
+    }
+    for n in (0..filled).filter(|n| n % 20 != 0) {
+        region.remove(&n.to_le_bytes()).expect("remove");
+    }
+    let mut tiny = 0_u32;
+    let error = loop {
+        match region.put(format!("tiny-{tiny}").as_bytes(), b"") {
+            Ok(_) => tiny += 1,
+            Err(error) => break error,
+        }
+    };
+    let used = region.maintain(&MaintainOptions::thorough()).map(|_| region.statistics());
+    println!("{tiny} tiny entries, then {error}: {used:#?}");
+    assert!(tiny > 40_000, "{tiny} entries, then {error}");
+    let report = vug::check::check_file(region.path()).expect("it can be checked");
+    assert!(report.is_clean(), "{:#?}", report.problems);
 }

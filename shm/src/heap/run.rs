@@ -92,6 +92,32 @@ fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<O
     if is_none(&found) && author.make_room_for(count)? {
         found = claim_window(log, author, count);
     }
+    found = compact(log, author, count, found);
+    let mut room = count / 2;
+    while is_none(&found) && room < log.segments() {
+        room = room.saturating_mul(2).clamp(1, log.segments());
+        if !author.make_room_for(room)? {
+            break;
+        }
+        found = claim_window(log, author, count);
+    }
+    found
+}
+
+/// A window for what is not evicted for: [`claim_window`], if need be after what lives in one was
+/// copied elsewhere, as far as the author does that.
+pub(crate) fn claim_or_compact(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
+    let found = claim_window(log, author, count);
+    compact(log, author, count, found)
+}
+
+/// Empties windows until one can be claimed, a few times, if none was found.
+fn compact(
+    log: &Log,
+    author: &impl Author,
+    count: u32,
+    mut found: Result<Option<u32>>,
+) -> Result<Option<u32>> {
     for round in 1..=COMPACTIONS {
         if !is_none(&found) {
             break;
@@ -106,14 +132,6 @@ fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<O
             vacated |= author.vacate(segment)?;
         }
         if !vacated {
-            break;
-        }
-        found = claim_window(log, author, count);
-    }
-    let mut room = count / 2;
-    while is_none(&found) && room < log.segments() {
-        room = room.saturating_mul(2).clamp(1, log.segments());
-        if !author.make_room_for(room)? {
             break;
         }
         found = claim_window(log, author, count);

@@ -328,16 +328,22 @@ impl Mapped {
         words.builder.store(mine, Relaxed);
         self.retire_tables();
         let count = u32::try_from(self.log.geometry().table_segments(next)).unwrap_or(u32::MAX);
-        let Some(first) = run::claim_window(&self.log, author, count)? else {
+        let claimed = match urgent {
+            true => run::claim_or_compact(&self.log, author, count),
+            false => run::claim_window(&self.log, author, count),
+        };
+        let Some(first) = claimed? else {
             return Ok(false);
         };
         crash::point("grow.claimed");
         for segment in first..first + count {
-            self.log.wipe(segment, author.thread());
             if let Some(header) = self.log.header(segment) {
                 let generation = self.log.state(segment).generation();
                 header.run.store(RunWord::table(next, generation).0, Release);
             }
+        }
+        for segment in first..first + count {
+            self.log.wipe(segment, author.thread());
         }
         crash::point("grow.built");
         let named =
@@ -348,6 +354,16 @@ impl Mapped {
             Err(_) => run::give_back(&self.log, author.thread(), first, count),
         }
         Ok(true)
+    }
+
+    /// Whether somebody has memory for the table of twice the size, which has no name yet.
+    pub(crate) fn is_being_built(&self, log2: u32) -> bool {
+        (0..self.log.segments()).any(|segment| {
+            let word = self.log.state(segment);
+            let built = RunWord::table(log2 + 1, word.generation()).0;
+            word.state() == Some(SegmentState::Active)
+                && self.log.header(segment).is_some_and(|header| header.run.load(Acquire) == built)
+        })
     }
 
     /// Active -> Index for all segments of a table that the directory names, whoever built it.

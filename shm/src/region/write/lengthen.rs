@@ -63,6 +63,11 @@ impl<'m> Writer<'m> {
         if region.grows_from(table.log2) {
             return Ok(Attempt::Again);
         }
+        // Or has that memory and no name for the table yet. It may be stopped or die: then there is
+        // none after all.
+        if region.is_being_built(table.log2) && self.way.wait() {
+            return Ok(Attempt::Again);
+        }
         Err(built.err().unwrap_or_else(|| self.out_of_space("index")))
     }
 

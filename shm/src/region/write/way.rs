@@ -1,6 +1,7 @@
 //! What a write that replaces a record does to make room: the record must not be in the way.
 
 use core::cell::Cell;
+use core::time::Duration;
 
 use crate::error::Result;
 use crate::heap::append::Author;
@@ -17,7 +18,13 @@ pub(super) struct Way {
     old: Cell<Option<Location>>,
     /// There is no room for the record of a destroy, which can do without; stays for all attempts.
     none: Cell<bool>,
+    /// How often it waited for somebody who builds a larger index.
+    waits: Cell<u32>,
 }
+
+/// Half a second in all. To build the largest table takes about as long.
+const WAITS: u32 = 5000;
+const WAIT: Duration = Duration::from_micros(100);
 
 impl Way {
     pub(super) fn begin(&self) {
@@ -31,6 +38,16 @@ impl Way {
 
     pub(super) fn has_none(&self) -> bool {
         self.none.get()
+    }
+
+    /// Lets others go on for a moment; false if it waited long enough.
+    pub(super) fn wait(&self) -> bool {
+        let waits = self.waits.get();
+        self.waits.set(waits + 1);
+        if waits < WAITS {
+            std::thread::sleep(WAIT);
+        }
+        waits < WAITS
     }
 
     /// Whether the entry has to be found again.
