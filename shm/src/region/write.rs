@@ -398,17 +398,6 @@ impl<'m> Writer<'m> {
         crash::point("write.abandoned");
     }
 
-    /// Lets go of the record, so that the intent can be used to make room; the next attempt appends
-    /// another one. False: there was none.
-    fn give_up(&mut self) -> bool {
-        let given_up = self.appended.take();
-        if let Some((location, _)) = given_up {
-            self.abandon_own(location);
-        }
-        self.thread.intent.record.store(0, Release);
-        given_up.is_some()
-    }
-
     fn attempt(&mut self) -> Result<Attempt> {
         let region = self.region;
         // The search moves the hazard away from the old record of an earlier attempt. And that one

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::heap::append::Author;
 use crate::layout::word::Location;
 use crate::region::write::{Condition, Writer};
+use crate::sync::Release;
 
 /// Of one attempt.
 #[derive(Debug, Default)]
@@ -84,5 +85,16 @@ impl Writer<'_> {
             return Ok(true);
         }
         self.region.make_room_for(self.context, segments)
+    }
+
+    /// Lets go of the record, so that the intent can be used to make room; the next attempt appends
+    /// another one. False: there was none.
+    pub(super) fn give_up(&mut self) -> bool {
+        let given_up = self.appended.take();
+        if let Some((location, _)) = given_up {
+            self.abandon_own(location);
+        }
+        self.thread.intent.record.store(0, Release);
+        given_up.is_some()
     }
 }
