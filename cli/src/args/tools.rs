@@ -60,7 +60,7 @@ pub(crate) struct BenchWork {
     /// Which entries are asked for how often; zipf has the exponent 0.99
     #[arg(long, value_enum, value_name = "KIND", default_value = "uniform")]
     pub(crate) distribution: Distribution,
-    /// Replay operations from a file, one per line: get,KEY or put,KEY[,SIZE] or del,KEY
+    /// Replay operations from a file, one per line: get,KEY or put,KEY or put,KEY,SIZE or del,KEY
     #[arg(long, value_name = "FILE")]
     #[arg(conflicts_with_all = ["entries", "reads", "key_bytes", "distribution"])]
     pub(crate) trace: Option<PathBuf>,

@@ -45,7 +45,7 @@ pub(super) fn run(node: &Node) {
     while events.poll().expect("events").is_some() {}
 }
 
-/// Whatever point a process of [`run`] died at, everything is whole.
+/// Whatever point a process of `run` died at, everything is whole.
 ///
 /// # Panics
 /// When it is not.
