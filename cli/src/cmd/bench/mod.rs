@@ -7,7 +7,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use vug::{Node, Region, WriteOptions};
 
 use self::requests::{Keys, Kind};
@@ -268,11 +267,7 @@ fn show(context: &Context, args: &Bench, region: &str, report: &Report) -> Resul
         if measured.count == 0 {
             continue;
         }
-        let mut histogram = Histogram::<u64>::new(3)
-            .map_err(|cause| failed(&format!("latencies cannot be counted: {cause}")))?;
-        for (latency, count) in &measured.latencies {
-            histogram.saturating_record_n(*latency, *count);
-        }
+        let histogram = measured.histogram();
         let at = |quantile: f64| Cell::Nanos(histogram.value_at_quantile(quantile));
         sheet.push(vec![
             Cell::text(name),

@@ -35,6 +35,23 @@ pub(super) struct Measured {
     pub(super) latencies: Vec<(u64, u64)>,
 }
 
+/// A histogram for all latencies that occur; it saturates at its bound, and does not grow.
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST_NS, 3)
+        .unwrap_or_else(|_| unreachable!("the bounds are constants that fit"))
+}
+
+impl Measured {
+    /// The latencies of all workers together.
+    pub(super) fn histogram(&self) -> Histogram<u64> {
+        let mut histogram = empty();
+        for (latency, count) in &self.latencies {
+            histogram.saturating_record_n(*latency, *count);
+        }
+        histogram
+    }
+}
+
 /// What a worker reports; in the order of [`Kind::ALL`].
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Report {
@@ -121,10 +138,6 @@ struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     fn new(region: &'a Region, work: &'a BenchWork) -> Self {
-        let histogram = || {
-            Histogram::new_with_bounds(1, LONGEST_NS, 3)
-                .unwrap_or_else(|_| unreachable!("the bounds are constants that fit"))
-        };
         Self {
             region,
             work,
@@ -133,7 +146,7 @@ impl<'a> Thread<'a> {
             value: Vec::new(),
             number: 0,
             done: [(0, 0, 0); 3],
-            histograms: [histogram(), histogram(), histogram()],
+            histograms: [empty(), empty(), empty()],
         }
     }
 
@@ -217,5 +230,20 @@ impl<'a> Thread<'a> {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_latencies_stay_long() {
+        let second = 1_000_000_000;
+        let latencies = vec![(100, 998), (second, 1), (LONGEST_NS, 1)];
+        let histogram = Measured { latencies, ..Measured::default() }.histogram();
+        assert_eq!(histogram.value_at_quantile(0.5), 100);
+        assert!(histogram.value_at_quantile(0.999).abs_diff(second) < second / 500);
+        assert!(histogram.max().abs_diff(LONGEST_NS) < LONGEST_NS / 500);
     }
 }
