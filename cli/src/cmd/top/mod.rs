@@ -4,9 +4,12 @@ mod app;
 mod draw;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event};
@@ -127,13 +130,23 @@ fn live(homes: &[PathBuf], interval: Duration) -> Result<(), Failure> {
 }
 
 /// Waits for something to happen and takes all of it.
+///
+/// The wait is not left to `event::poll`: it never comes back from a terminal that is gone.
 fn handle(app: &mut App, nap: Duration) -> io::Result<()> {
-    let mut wait = nap;
-    while event::poll(wait)? {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut input, PollTimeout::try_from(nap).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(cause) => return Err(cause.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    if input[0].revents().is_some_and(|events| events.intersects(gone)) {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was closed"));
+    }
+    while event::poll(Duration::ZERO)? {
         if let Event::Key(key) = event::read()? {
             app.press(key);
         }
-        wait = Duration::ZERO;
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn a_frame_of_eighty_columns() {
     let words = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
     let head = "REGION ENTRIES MEMORY USE GET/S HIT PUT/S DEL/S EVT/S LAG PINS MEM";
     assert_eq!(words(2).join(" "), head);
-    let alpha = ["> alpha", "100", "##......", "19%", "0", "-", "0", "0", "0", "0", "0", "0"];
+    let alpha = ["> alpha", "100", "#+......", "19%", "0", "-", "0", "0", "0", "0", "0", "0"];
     assert_eq!(words(3).join(" "), alpha.join(" "));
     let beta = ["beta", "900", "#######+", "95%", "10.0k", "50.0%", "0", "0", "0", "0", "0", "0"];
     assert_eq!(words(4).join(" "), beta.join(" "));
