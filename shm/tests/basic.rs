@@ -67,6 +67,35 @@ fn many_entries_fill_overflow_buckets_and_are_all_found() {
 }
 
 #[test]
+fn a_scan_in_parts_sees_what_is_there_all_the_time() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(4 << 20).create().expect("create");
+    for n in 0..2_000_u32 {
+        region.put(&n.to_le_bytes(), b"value").expect("put");
+    }
+    region.create_invalid(b"invalid").expect("create");
+    let (mut seen, mut next, mut parts) = (std::collections::BTreeSet::new(), Some(0), 0_u32);
+    while let Some(cursor) = next {
+        next = region
+            .scan_part(cursor, |entry| {
+                let valid = entry.token.kind == Kind::Value;
+                assert_eq!(entry.value, if valid { &b"value"[..] } else { b"" });
+                seen.insert(entry.key.to_vec());
+            })
+            .expect("scan");
+        parts += 1;
+        // The index grows meanwhile.
+        for n in 0..40 {
+            let key = [parts.to_le_bytes(), u32::to_le_bytes(n)].concat();
+            region.put(&key, b"value").expect("put");
+        }
+    }
+    assert!(parts > 1 && seen.contains(&b"invalid"[..]));
+    assert!((0..2_000_u32).all(|n| seen.contains(&n.to_le_bytes()[..])));
+}
+
+#[test]
 fn overwriting_reuses_memory() {
     let home = home();
     let node = Node::open(home.path()).expect("open");

@@ -21,7 +21,7 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, SlotWord};
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
-use crate::region::{Kind, Token};
+use crate::region::{Kind, Region, Token};
 use crate::sync::{Acquire, AtomicU64, SeqCst};
 use crate::table::pin::TablePin;
 use crate::table::{Chain, View};
@@ -232,6 +232,37 @@ impl Mapped {
             // only until the hazard is set anew.
             return unsafe { Record::read(&self.log, word.location()) }.map(Slot::Entry);
         }
+    }
+}
+
+impl Region {
+    /// Visits some of the entries that are present, with a value or without, from `cursor` on (0:
+    /// the first), and returns the cursor to go on with; `None` when all were visited. For
+    /// iterations that pause, such as those of other languages: nothing is held in between, and
+    /// all parts together see what [`Region::iter`] sees. `f` may use the region.
+    ///
+    /// # Errors
+    /// As [`Region::scan`].
+    pub fn scan_part(&self, cursor: u64, mut f: impl FnMut(EntryView<'_>)) -> Result<Option<u64>> {
+        let region = &self.mapped;
+        let held = region.held()?;
+        let thread = region.descriptor(held.context());
+        let mut visit = |view: EntryView<'_>| {
+            if let Some(token) = region.seen(&view.record, view.token) {
+                let value = if token.kind == Kind::Value { view.value } else { &[] };
+                f(EntryView { token, value, ..view });
+            }
+            ControlFlow::Continue(())
+        };
+        let mut next = Some(cursor);
+        for _ in 0..BATCH {
+            let Some(position) = next else { break };
+            next = match region.walk_at(thread, position, held.hazard(), &mut visit)? {
+                Walked::To(position) => position,
+                Walked::BrokeAt(position) => Some(position),
+            };
+        }
+        Ok(next)
     }
 }
 
