@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod conformance;
 pub mod damage;
 mod home;
 mod storm;
