@@ -38,7 +38,8 @@ fn every_reason_has_a_counter_of_its_own() {
     assert!(region.get(b"b").expect("get").is_none());
     region.destroy(b"a").expect("destroy");
     let counters = region.statistics().counters;
-    assert_eq!((counters.gets, counters.hits, counters.misses()), (3, 2, 1), "{counters:#?}");
+    // Looks are no reads.
+    assert_eq!((counters.gets, counters.hits, counters.misses()), (2, 1, 1), "{counters:#?}");
     assert_eq!((counters.puts, counters.creates, counters.updates()), (3, 1, 2), "{counters:#?}");
     assert_eq!((counters.destroys, counters.bytes_written), (1, 2 + 3 + 2 + 1), "{counters:#?}");
     let refused = (counters.refused_present, counters.refused_absent, counters.refused_changed);
@@ -46,7 +47,7 @@ fn every_reason_has_a_counter_of_its_own() {
     let named = counters.iter().find(|(name, _)| *name == "refused_absent");
     assert_eq!(named, Some(("refused_absent", 2)));
     let nobody = Counters::default();
-    assert_eq!((nobody.hit_ratio(), counters.hit_ratio()), (None, Some(2.0 / 3.0)));
+    assert_eq!((nobody.hit_ratio(), counters.hit_ratio()), (None, Some(0.5)));
 }
 
 /// A descriptor has a history: who takes it over does not inherit what was counted with it.

@@ -71,8 +71,8 @@ macro_rules! counters {
 }
 
 counters! {
-    Gets gets: "reads",
-    Hits hits: "reads that found a value",
+    Gets gets: "reads, but for those that only ask whether an entry is there",
+    Hits hits: "of these, those that found a value",
     Puts puts: "values written, also those that came from other nodes",
     Destroys destroys: "entries destroyed by a call, here or on another node",
     Creates creates: "of the values written, those of keys that were absent",

@@ -110,7 +110,7 @@ impl Region {
     }
 
     /// A copy of an entry with all that is known of it, valid or not. `None` if the key is absent.
-    /// Does not count as an access.
+    /// Neither a read in the statistics nor an access.
     ///
     /// # Errors
     /// As [`Region::get_into`].

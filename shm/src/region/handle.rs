@@ -97,7 +97,7 @@ impl Handle {
         let number = self.context.hold().ok_or_else(|| region.too_many_guards())?;
         let held = HeldHazard::new(&self.context, number);
         let thread = self.thread();
-        let found = self.find(Hazard::new(&thread.hazards[number]));
+        let found = self.find(Hazard::new(&thread.hazards[number]), true);
         let value = found.map(|found| found.filter(|(_, token)| token.kind == Kind::Value));
         count_read(thread, matches!(value, Ok(Some(_))));
         if let Ok(Some((record, _))) = value {
@@ -126,7 +126,7 @@ impl Handle {
             count_read(thread, true);
             return Ok(Some(len));
         }
-        self.inspect(|record, token| {
+        self.inspect(true, |record, token| {
             (token.kind == Kind::Value).then(|| copy_out(record.value(), value))
         })
     }
@@ -136,7 +136,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::read`].
     pub fn get_into(&self, value: &mut Vec<u8>) -> Result<Option<Token>> {
-        self.inspect(|record, token| {
+        self.inspect(true, |record, token| {
             (token.kind == Kind::Value).then(|| {
                 value.clear();
                 value.extend_from_slice(record.value());
@@ -145,12 +145,13 @@ impl Handle {
         })
     }
 
-    /// State of the entry, valid or not. `None` if the key is absent.
+    /// State of the entry, valid or not. `None` if the key is absent. Neither a read in the
+    /// statistics nor an access.
     ///
     /// # Errors
     /// As [`Handle::read`].
     pub fn token(&self) -> Result<Option<Token>> {
-        self.inspect(|_, token| Some(token))
+        self.inspect(false, |_, token| Some(token))
     }
 
     #[inline(always)]
@@ -159,24 +160,31 @@ impl Handle {
         unsafe { self.thread.as_ref() }
     }
 
+    /// `access`: a read; else it leaves no trace.
     #[inline(never)]
-    fn inspect<T>(&self, f: impl FnOnce(&Lent<'_>, Token) -> Option<T>) -> Result<Option<T>> {
+    fn inspect<T>(
+        &self,
+        access: bool,
+        f: impl FnOnce(&Lent<'_>, Token) -> Option<T>,
+    ) -> Result<Option<T>> {
         let region = &*self.region;
         if region.is_forked_child() {
             return Err(Error::ForkedChild);
         }
         let thread = self.thread();
         let hazard = Hazard::new(&thread.hazards[0]);
-        let result = self.find(hazard);
+        let result = self.find(hazard, access);
         let result = result.map(|found| found.and_then(|(record, token)| f(&record, token)));
         hazard.clear();
-        count_read(thread, matches!(result, Ok(Some(_))));
+        if access {
+            count_read(thread, matches!(result, Ok(Some(_))));
+        }
         result
     }
 
     /// The visible entry, protected by `hazard`.
     #[inline]
-    fn find<'m>(&'m self, hazard: Hazard<'m>) -> Result<Option<(Lent<'m>, Token)>> {
+    fn find<'m>(&'m self, hazard: Hazard<'m>, access: bool) -> Result<Option<(Lent<'m>, Token)>> {
         let region = &*self.region;
         let damaged = |broken| region.damaged(broken);
         if let Some(record) = self.known(self.thread(), hazard) {
@@ -185,13 +193,13 @@ impl Handle {
             }
             // SAFETY: `known` has proved that it is protected.
             let whole = unsafe { Record::read(&region.log, self.known.word.get().location()) }?;
-            let state = region.judged_state(whole, true).map_err(damaged)?;
+            let state = region.judged_state(whole, access).map_err(damaged)?;
             return Ok(state.map(|token| (record, token)));
         }
         let Some(hit) = self.search(hazard)? else {
             return Ok(None);
         };
-        let state = region.state_of(&hit, true).map_err(damaged)?;
+        let state = region.state_of(&hit, access).map_err(damaged)?;
         Ok(state.map(|token| (hit.record.lend(), token)))
     }
 

@@ -338,8 +338,9 @@ impl Mapped {
         Ok(found.flatten())
     }
 
-    /// Looks at an entry in place and lets `f` see record and token. `access`: counts as one. `f`
-    /// is no code of the application.
+    /// Looks at an entry in place and lets `f` see record and token. `access`: a read, which keeps
+    /// the entry from being idle and counts in the hit ratio; else it leaves no trace. `f` is no
+    /// code of the application.
     pub(crate) fn inspect<T>(
         self: &Arc<Self>,
         key: &[u8],
@@ -351,14 +352,18 @@ impl Mapped {
         let hazard = Hazard::new(&mine.thread.hazards[0]);
         let found = self.find(mine.local(), hazard, self.hash(key), key);
         let Some(hit) = found.map_err(|broken| self.damaged(broken))? else {
-            count_read(mine.thread, false);
+            if access {
+                count_read(mine.thread, false);
+            }
             return Ok(None);
         };
         let state = self.state_of(&hit, access);
         let value = matches!(state, Ok(Some(Token { kind: Kind::Value, .. })));
         let result = state.map(|state| state.map(|token| f(&hit.record.record(&self.log), token)));
         hazard.clear();
-        count_read(mine.thread, value);
+        if access {
+            count_read(mine.thread, value);
+        }
         result.map_err(|broken| self.damaged(broken))
     }
 }
