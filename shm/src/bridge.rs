@@ -2,6 +2,10 @@
 //!
 //! The bridge owns no state that matters: positions, watermarks and closed times are words of the
 //! region, and a bridge that is killed is replaced by the next one, which finds them.
+//!
+//! A child that is forked inherits no seat. There everything that acts, or whose answer the bridge
+//! acts on, is the error `ForkedChild`; what only reads words ([`Feed::tail`], [`Feed::oldest`],
+//! [`Feed::watermarks`], [`Feed::origins`]) tells them as they are.
 
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
@@ -41,28 +45,40 @@ impl Seat {
     }
 
     /// Empties the bell, so that it becomes readable again only by a new ring.
-    pub fn quiet(&self) {
-        self.seat.quiet();
+    ///
+    /// # Errors
+    /// `ForkedChild`: the rings are for the parent.
+    pub fn quiet(&self) -> Result<()> {
+        self.seat.quiet()
     }
 
     /// Announces that the bridge is about to sleep: the next writer rings. Look at every feed
     /// once more after this call and before sleeping.
-    pub fn arm(&self) {
-        self.seat.arm();
+    ///
+    /// # Errors
+    /// `ForkedChild`.
+    pub fn arm(&self) -> Result<()> {
+        self.seat.arm()
     }
 
     /// The bridge is awake: writers need not ring.
-    pub fn disarm(&self) {
-        self.seat.disarm();
+    ///
+    /// # Errors
+    /// `ForkedChild`.
+    pub fn disarm(&self) -> Result<()> {
+        self.seat.disarm()
     }
 
     /// The bridge's view of a region of this node.
-    pub fn feed(&self, region: &Region) -> Feed {
-        if !region.mapped.members.is_forked_child() {
-            raise(&region.mapped.words().bridge_epoch, self.epoch());
-            region.mapped.wake_writers();
-        }
-        Feed { region: region.clone() }
+    ///
+    /// # Errors
+    /// `ForkedChild`.
+    pub fn feed(&self, region: &Region) -> Result<Feed> {
+        self.seat.check_process()?;
+        region.mapped.members.check_process()?;
+        raise(&region.mapped.words().bridge_epoch, self.epoch());
+        region.mapped.wake_writers();
+        Ok(Feed { region: region.clone() })
     }
 }
 
@@ -169,6 +185,7 @@ impl Feed {
         from: u64,
         mut f: impl FnMut(Change<'_>) -> ControlFlow<()>,
     ) -> Result<Drained> {
+        self.mapped().members.check_process()?;
         let journal = self.mapped().journal();
         let mut position = from;
         loop {
@@ -270,12 +287,12 @@ impl Feed {
     ///
     /// A writer that was stopped in the middle of a write holds the result back, never others; so
     /// a result may be lower than an earlier one, which stays true.
-    /// In a forked child nothing is closed, and the result is 0.
-    pub fn close_time(&self) -> u64 {
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is closed.
+    pub fn close_time(&self) -> Result<u64> {
         let mapped = self.mapped();
-        if mapped.members.is_forked_child() {
-            return 0;
-        }
+        mapped.members.check_process()?;
         let words = mapped.words();
         let now = crate::os::clock::realtime_micros() << 12;
         let before = words.floor.load(SeqCst);
@@ -292,16 +309,18 @@ impl Feed {
                 closed = closed.min(since - 1);
             }
         }
-        closed
+        Ok(closed)
     }
 
     /// Publishes watermarks (everything below is sent, received, applied by the nodes that must)
-    /// and releases the writers that wait for them. A forked child publishes nothing.
-    pub fn publish(&self, sent: u64, received: u64, applied: u64) {
-        if self.mapped().members.is_forked_child() {
-            return;
-        }
+    /// and releases the writers that wait for them.
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is published.
+    pub fn publish(&self, sent: u64, received: u64, applied: u64) -> Result<()> {
+        self.mapped().members.check_process()?;
         self.mapped().publish_watermarks(sent, received, applied);
+        Ok(())
     }
 
     /// Watermarks as last published: sent, received, applied.
@@ -322,7 +341,7 @@ impl Feed {
     /// sent again and found equal.
     ///
     /// # Errors
-    /// `NotAllowed` when 64 other nodes are known already.
+    /// `NotAllowed` when 64 other nodes are known already; `ForkedChild`.
     pub fn set_origin_state(&self, state: OriginState) -> Result<()> {
         self.mapped().members.check_process()?;
         let origins = &self.mapped().words().origins;
@@ -343,17 +362,23 @@ impl Feed {
         Ok(())
     }
 
-    /// State that members see. A forked child sets none.
-    pub fn set_state(&self, state: RegionState) {
-        if self.mapped().members.is_forked_child() {
-            return;
-        }
+    /// State that members see.
+    ///
+    /// # Errors
+    /// `ForkedChild`: none is set.
+    pub fn set_state(&self, state: RegionState) -> Result<()> {
+        self.mapped().members.check_process()?;
         self.mapped().words().state.store(state.to_word(), Release);
+        Ok(())
     }
 
     /// Number of index slots in use, tombstones included; for progress reports.
-    pub fn slots_in_use(&self) -> u64 {
-        self.mapped().count_words(|word| !word.is_empty()).unwrap_or(0)
+    ///
+    /// # Errors
+    /// `Damaged`, `ForkedChild`.
+    pub fn slots_in_use(&self) -> Result<u64> {
+        self.mapped().members.check_process()?;
+        self.mapped().count_words(|word| !word.is_empty())
     }
 }
 

@@ -128,8 +128,12 @@ fn a_destroy_that_took_place_is_announced_once() {
         let kinds: Vec<Kind> = seen.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [Kind::Value, Kind::Tombstone], "{crash_at}");
         assert_eq!(region.token(b"k").expect("token"), None, "{crash_at}");
-        let feed = node.bridge_seat().expect("seat").feed(&region);
-        assert_eq!(feed.slots_in_use(), 0, "{crash_at}: the tombstone stays in the index");
+        let feed = node.bridge_seat().expect("seat").feed(&region).expect("feed");
+        assert_eq!(
+            feed.slots_in_use().expect("count"),
+            0,
+            "{crash_at}: the tombstone stays in the index"
+        );
         let again = region.put(b"k", b"2").expect("put");
         assert!(again.created, "{crash_at}");
         assert!(again.token.version > seen[1].1 && seen[1].1 > put.token.version, "{crash_at}");

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use vug::bridge::{Applied, Change, Drained};
-use vug::{DataPolicy, Error, Kind, Node, Notice, Region, Scope};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use vug::bridge::{Applied, Change, Drained, OriginState};
+use vug::{DataPolicy, Error, Kind, Node, Notice, Region, RegionState, Scope};
 
 fn home() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("a directory")
@@ -136,16 +137,78 @@ fn a_forked_child_cannot_attach() {
     let home = home();
     let node = Node::open(home.path()).expect("open");
     local(&node);
-    // SAFETY: the child only calls what it tests and then leaves by `_exit`. It takes no lock that
-    // a thread of the parent may have held: the calls fail before they get that far.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
+    refused_in_a_child(|| {
         let refused =
             (0..ROWS + 1).all(|_| matches!(node.region("r").open(), Err(Error::ForkedChild)));
         let created =
             matches!(node.region("s").max_bytes(1 << 20).create(), Err(Error::ForkedChild));
+        refused && created
+    });
+    let other = Node::open(home.path()).expect("open");
+    other.region("r").open().expect("a row is free");
+}
+
+/// A child that is forked from a bridge is none: whatever it would do in the place of its parent is
+/// refused, and the parent's words stay as they were.
+#[test]
+fn a_forked_child_is_no_bridge() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = distributed(&node);
+    let seat = node.bridge_seat().expect("seat");
+    let feed = seat.feed(&region).expect("feed");
+    feed.publish(3, 2, 1).expect("publish");
+    region.put(b"k", b"v").expect("put");
+    seat.arm().expect("arm");
+    region.put(b"k", b"w").expect("put, which rings");
+    let state = OriginState { origin: 3, epoch: 1, position: 20, closed: 7 };
+    refused_in_a_child(|| {
+        fn is_refused<T>(result: Result<T, Error>) -> bool {
+            matches!(result, Err(Error::ForkedChild))
+        }
+        let change = Change {
+            position: 0,
+            key: b"k",
+            value: b"x",
+            kind: Kind::Value,
+            version: u64::MAX >> 1,
+            origin: 3,
+            deadline: None,
+            expiration: false,
+        };
+        let at_once = |_: Change<'_>| ControlFlow::Break(());
+        let seat = is_refused(seat.arm())
+            && is_refused(seat.disarm())
+            && is_refused(seat.quiet())
+            && is_refused(seat.feed(&region));
+        let reads = is_refused(feed.drain(feed.tail(), at_once))
+            && is_refused(feed.scan(0, at_once))
+            && is_refused(feed.slots_in_use())
+            && is_refused(feed.close_time());
+        let writes = is_refused(feed.apply(change))
+            && is_refused(feed.purge(b"k", 1, 1))
+            && is_refused(feed.publish(9, 9, 9))
+            && is_refused(feed.set_state(RegionState::Degraded))
+            && is_refused(feed.set_origin_state(state));
+        seat && reads && writes && feed.watermarks() == (3, 2, 1)
+    });
+    assert_eq!((feed.watermarks(), feed.origins()), ((3, 2, 1), Vec::new()));
+    assert_eq!(region.statistics().state, RegionState::Ready);
+    assert_eq!(region.get(b"k").expect("get").as_deref(), Some(&b"w"[..]));
+    // The ring is still in the bell.
+    let mut bell = [PollFd::new(seat.bell(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut bell, PollTimeout::ZERO).expect("poll"), 1);
+}
+
+/// Whether `f` is true in a forked child.
+fn refused_in_a_child(f: impl FnOnce() -> bool) {
+    // SAFETY: the child only calls what it tests and then leaves by `_exit`. It takes no lock that
+    // a thread of the parent may have held: the calls fail before they get that far.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let refused = f();
         // SAFETY: ends the child at once.
-        unsafe { libc::_exit(i32::from(!(refused && created))) };
+        unsafe { libc::_exit(i32::from(!refused)) };
     }
     assert!(pid > 0, "fork");
     let mut status = 0;
@@ -153,8 +216,6 @@ fn a_forked_child_cannot_attach() {
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
     assert!(libc::WIFEXITED(status));
     assert_eq!(libc::WEXITSTATUS(status), 0, "the child was not refused");
-    let other = Node::open(home.path()).expect("open");
-    other.region("r").open().expect("a row is free");
 }
 
 /// What a visitor is lent was protected by the hazard word that every operation of the thread uses.
@@ -165,7 +226,7 @@ fn lent_bytes_stay_while_the_visitor_uses_the_region() {
     let home = home();
     let node = Node::open(home.path()).expect("open");
     let region = distributed(&node);
-    let feed = node.bridge_seat().expect("seat").feed(&region);
+    let feed = node.bridge_seat().expect("seat").feed(&region).expect("feed");
     let overwrite = |lent: &[u8]| {
         for n in 0..1000_u32 {
             region.put(b"k", &[n as u8; 3000]).expect("put");
@@ -221,7 +282,7 @@ fn absurd_versions_of_other_nodes_are_refused() {
     let home = home();
     let node = Node::open(home.path()).expect("open");
     let region = distributed(&node);
-    let feed = node.bridge_seat().expect("seat").feed(&region);
+    let feed = node.bridge_seat().expect("seat").feed(&region).expect("feed");
     let change = |version| Change {
         position: 0,
         key: b"k",

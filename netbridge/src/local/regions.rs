@@ -101,10 +101,16 @@ impl Regions {
             self.known.insert(name, Known { file, id: None });
             return;
         }
+        let feed = match seat.feed(&region) {
+            Ok(feed) => feed,
+            Err(error) => {
+                self.cannot_use(name, convert::store_error(&error).to_string());
+                return;
+            }
+        };
         self.last_id += 1;
         self.generation += 1;
         let id = RegionId(self.last_id);
-        let feed = seat.feed(&region);
         tracing::info!(region = name, scope = %attributes.scope, "region is distributed");
         let info = RegionInfo {
             id,

@@ -21,9 +21,14 @@ impl LocalStore {
         f(feed).map_err(|error| convert::store_error(&error))
     }
 
-    /// For what cannot fail: a vanished region answers with the default.
-    fn ask<R: Default>(&self, region: RegionId, f: impl FnOnce(&Feed) -> R) -> R {
-        self.regions.borrow().feed(region).map(f).unwrap_or_default()
+    /// For what only a forked child could be refused, which a bridge is not: a vanished region
+    /// answers with the default.
+    fn ask<R: Default>(
+        &self,
+        region: RegionId,
+        f: impl FnOnce(&Feed) -> Result<R, vug::Error>,
+    ) -> R {
+        self.with(region, f).unwrap_or_default()
     }
 }
 
@@ -37,11 +42,11 @@ impl Store for LocalStore {
     }
 
     fn tail(&self, region: RegionId) -> u64 {
-        self.ask(region, Feed::tail)
+        self.ask(region, |feed| Ok(feed.tail()))
     }
 
     fn oldest(&self, region: RegionId) -> u64 {
-        self.ask(region, Feed::oldest)
+        self.ask(region, |feed| Ok(feed.oldest()))
     }
 
     fn drain(&self, region: RegionId, from: u64, f: Visit<'_>) -> Result<Drained, StoreError> {
@@ -76,11 +81,11 @@ impl Store for LocalStore {
     }
 
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64) {
-        self.ask(region, Feed::watermarks)
+        self.ask(region, |feed| Ok(feed.watermarks()))
     }
 
     fn origins(&self, region: RegionId) -> Vec<OriginState> {
-        let origins = self.ask(region, Feed::origins);
+        let origins = self.ask(region, |feed| Ok(feed.origins()));
         origins.into_iter().map(convert::origin_to_core).collect()
     }
 

@@ -22,7 +22,7 @@ fn a_new_bridge_wakes_the_writers_that_the_last_one_left_asleep() {
         .create()
         .expect("create");
     let seat = node.bridge_seat().expect("seat");
-    let feed = seat.feed(&region);
+    let feed = seat.feed(&region).expect("feed");
     let words = region.mapped.words();
     let deadline = Instant::now() + Duration::from_secs(60);
     std::thread::scope(|scope| {
@@ -37,9 +37,9 @@ fn a_new_bridge_wakes_the_writers_that_the_last_one_left_asleep() {
 
         let seen = words.ack_word.load(SeqCst);
         let seat = node.bridge_seat().expect("the seat is free again");
-        let feed = seat.feed(&region);
+        let feed = seat.feed(&region).expect("feed");
         assert_ne!(words.ack_word.load(SeqCst), seen, "whoever sleeps on the old word is woken");
-        feed.publish(10, 10, 10);
+        feed.publish(10, 10, 10).expect("publish");
         writer.join().expect("no panic").expect("the position is applied");
     });
 }

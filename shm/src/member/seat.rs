@@ -108,32 +108,36 @@ impl BridgeSeat {
         self.epoch
     }
 
-    /// Announces sleep; a forked child, which has no seat, announces nothing. Look at every feed
-    /// once more after it, then poll the bell.
-    pub(crate) fn arm(&self) {
-        if self.members.is_forked_child() {
-            return;
-        }
+    /// The seat is that of the process that took it.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        self.members.check_process()
+    }
+
+    /// Announces sleep. Look at every feed once more after it, then poll the bell.
+    pub(crate) fn arm(&self) -> Result<()> {
+        self.check_process()?;
         let word = &self.members.words[0].bridge_sleeping;
         // Only the seat sets the bit; a writer's swap on the old value fails after this store.
         let next = (word.load(Relaxed) | ASLEEP).wrapping_add(2);
         word.store(next, Relaxed);
         crash::point("seat.armed");
         fence(SeqCst);
+        Ok(())
     }
 
     /// Ends the announcement: writers need not ring.
-    pub(crate) fn disarm(&self) {
-        if self.members.is_forked_child() {
-            return;
-        }
+    pub(crate) fn disarm(&self) -> Result<()> {
+        self.check_process()?;
         self.members.words[0].bridge_sleeping.fetch_and(!ASLEEP, AcqRel);
         crash::point("seat.disarmed");
+        Ok(())
     }
 
     /// Takes all rings out of the bell.
-    pub(crate) fn quiet(&self) {
+    pub(crate) fn quiet(&self) -> Result<()> {
+        self.check_process()?;
         self.members.bell.drain();
+        Ok(())
     }
 
     /// The bell, readable when somebody rang.
@@ -144,10 +148,9 @@ impl BridgeSeat {
 
 impl Drop for BridgeSeat {
     fn drop(&mut self) {
-        if self.members.is_forked_child() {
-            return;
+        if self.disarm().is_err() {
+            return; // A forked child's: the seat is its parent's.
         }
-        self.disarm();
         self.members.words[0].bridge_pid.store(0, Release);
         crash::point("seat.left");
         // The file is closed next, which unlocks as well.

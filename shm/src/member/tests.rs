@@ -296,22 +296,22 @@ fn the_bell_rings_once_per_sleep_and_never_for_a_waking_bridge() {
     };
     writer.ring_bell_if_asleep();
     assert!(!rung());
-    seat.arm();
+    seat.arm().expect("the seat is ours");
     let seen = members.words[0].bridge_sleeping.load(Acquire);
     writer.ring_bell_if_asleep();
     assert!(rung());
-    seat.quiet();
+    seat.quiet().expect("the seat is ours");
     writer.ring_bell_if_asleep();
     assert!(!rung(), "one ring is enough");
     // A writer that was stopped between its look and its swap does not disarm the next sleep.
-    seat.arm();
+    seat.arm().expect("the seat is ours");
     writer.ring_bell(seen);
-    seat.quiet();
+    seat.quiet().expect("the seat is ours");
     writer.ring_bell_if_asleep();
     assert!(rung());
-    seat.arm();
-    seat.disarm();
-    seat.quiet();
+    seat.arm().expect("the seat is ours");
+    seat.disarm().expect("the seat is ours");
+    seat.quiet().expect("the seat is ours");
     writer.ring_bell_if_asleep();
     assert!(!rung());
 }

@@ -162,7 +162,7 @@ fn visit(region: &Region) {
 
 fn bridge(node: &Node, region: &Region, random: &mut Random) {
     let Ok(seat) = node.bridge_seat() else { return };
-    let feed = seat.feed(region);
+    let feed = seat.feed(region).expect("feed");
     let mut left = MANY;
     let _ = feed.drain(feed.oldest(), |_| {
         left -= 1;
@@ -187,9 +187,10 @@ fn bridge(node: &Node, region: &Region, random: &mut Random) {
         assert!(left > 0, "the scan does not end");
         ControlFlow::Continue(())
     });
-    let state = OriginState { origin: 9, epoch: 1, position: 3, closed: feed.close_time() };
+    let closed = feed.close_time().expect("close time");
+    let state = OriginState { origin: 9, epoch: 1, position: 3, closed };
     let _ = feed.set_origin_state(state);
-    feed.publish(1, 1, 1);
+    feed.publish(1, 1, 1).expect("publish");
     let _ = (feed.origins(), feed.watermarks(), feed.slots_in_use(), feed.tail());
-    seat.quiet();
+    seat.quiet().expect("quiet");
 }

@@ -243,17 +243,17 @@ impl Labourer<'_> {
     /// Does what a bridge does, if there is none.
     fn serve(&mut self, node: &Node, region: &Region) {
         let Ok(seat) = node.bridge_seat() else { return };
-        let feed = seat.feed(region);
+        let feed = seat.feed(region).expect("feed");
         let mut left = 100;
         let drained = feed.drain(feed.oldest(), |_| {
             left -= 1;
             if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         drained.expect("drain");
-        seat.arm();
+        seat.arm().expect("arm");
         unless_full(region.put(b"shared-0", &encode(3, 30)));
-        seat.quiet();
-        seat.disarm();
+        seat.quiet().expect("quiet");
+        seat.disarm().expect("disarm");
     }
 
     /// Comes and goes as a second member of the process.

@@ -211,7 +211,7 @@ pub(super) fn evict(region: &Region) {
 
 fn bridge(report: &Report, node: &Node, region: &Region) {
     let seat = node.bridge_seat().expect("no other bridge");
-    let feed = seat.feed(region);
+    let feed = seat.feed(region).expect("feed");
     let mut tombstones = Vec::new();
     for n in 0..20 {
         let key = format!("gone-{n}");
@@ -239,19 +239,20 @@ fn bridge(report: &Report, node: &Node, region: &Region) {
         feed.apply(change).expect("apply");
         println!("ack {}", 1000 + n);
     }
-    let state = OriginState { origin: 3, epoch: 1, position: 20, closed: feed.close_time() };
+    let closed = feed.close_time().expect("close time");
+    let state = OriginState { origin: 3, epoch: 1, position: 20, closed };
     feed.set_origin_state(state).expect("room");
-    feed.publish(20, 20, 20);
+    feed.publish(20, 20, 20).expect("publish");
     for n in 0..3 {
         ring(report, &seat, region, n);
     }
 }
 
 fn ring(report: &Report, seat: &Seat, region: &Region, n: u64) {
-    seat.arm();
+    seat.arm().expect("arm");
     report.put(region, "rings", n, 10);
-    seat.quiet();
-    seat.disarm();
+    seat.quiet().expect("quiet");
+    seat.disarm().expect("disarm");
 }
 
 /// Entries that expire, in the time of this process alone: whoever looks later may find them.

@@ -83,7 +83,7 @@ fn a_distributed_bulk_waits_once() {
     assert!(bulk.acknowledged.is_ok(), "nobody to wait for");
     assert_eq!(bulk.all().expect("all done").len(), 2);
     let seat = node.bridge_seat().expect("the seat");
-    let _feed = seat.feed(&region);
+    let _feed = seat.feed(&region).expect("feed");
     let options = crate::WriteOptions::ack_within(std::time::Duration::from_millis(20));
     let bulk = region.put_all_with(&[("a", "3"), ("c", "4")], &options).expect("valid");
     assert!(matches!(bulk.acknowledged, Err(Error::AckTimeout { .. })));

@@ -46,19 +46,19 @@ fn closed_time_stays_below_what_a_stopped_writer_publishes() {
         .max_bytes(1 << 20)
         .create()
         .expect("create");
-    let feed = node.bridge_seat().expect("seat").feed(&region);
+    let feed = node.bridge_seat().expect("seat").feed(&region).expect("feed");
     let context = region.mapped.context().expect("context");
     let writer = writer(&region, &context, Kind::Value);
 
-    let idle = feed.close_time();
+    let idle = feed.close_time().expect("time");
     tick();
     writer.begin(false);
-    let stopped_before_the_clock = feed.close_time();
+    let stopped_before_the_clock = feed.close_time().expect("time");
     tick();
     let version = writer.version(0);
     let closed: Vec<u64> = std::iter::repeat_with(|| {
         tick();
-        feed.close_time()
+        feed.close_time().expect("time")
     })
     .take(4)
     .collect();
@@ -67,7 +67,7 @@ fn closed_time_stays_below_what_a_stopped_writer_publishes() {
     assert!(idle < version);
     assert!(stopped_before_the_clock < version, "{stopped_before_the_clock} {version}");
     assert!(closed.iter().all(|&closed| closed < version), "{closed:?} {version}");
-    assert!(feed.close_time() > version, "nobody holds time back any more");
+    assert!(feed.close_time().expect("time") > version, "nobody holds time back any more");
 }
 
 /// A destroy that nobody listens to needs no record and says so to recovery. When its CAS loses
