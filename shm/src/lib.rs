@@ -23,6 +23,8 @@ mod os;
 mod reclaim;
 mod recover;
 mod region;
+#[cfg(feature = "stream")]
+mod stream;
 mod sync;
 mod table;
 pub mod typed;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use vug::typed::{Codec, Coded, Json, Postcard};
-use vug::{Error, Node, Swap};
+use vug::typed::{Codec, Coded, Json, Notice, Postcard};
+use vug::{Error, ListenOptions, Node, Swap};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Person {
@@ -24,7 +24,7 @@ fn person(name: &str) -> Person {
     Person { name: name.into(), tags: tags.into() }
 }
 
-fn every_operation_with<C: Codec>() {
+fn every_operation_with<C: Codec + 'static>() {
     let (_dir, node) = home();
     let people: Coded<str, Person, C> =
         node.region("people").max_bytes(1 << 20).coded("person-1").create().expect("create");
@@ -42,6 +42,20 @@ fn every_operation_with<C: Codec>() {
     assert_eq!(found, [Some(person("Ben")), None, Some(person("Zoe"))]);
     let names: Vec<_> = people.iter().map(|entry| entry.expect("entry").value.name).collect();
     assert_eq!(names.len(), 2);
+    let mut told = people.subscribe();
+    let (send, heard) = std::sync::mpsc::channel();
+    let listener = people.listen(ListenOptions::new(), move |notice| {
+        send.send(notice.is_ok()).expect("somebody hears");
+    });
+    let listener = listener.expect("listen");
+    people.put("ben", &person("Bob")).expect("put");
+    people.untyped().put(b"ben", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff").expect("put");
+    let Some(Notice::Event(event)) = told.poll().expect("poll") else { panic!("an event") };
+    assert_eq!((event.key.as_str(), event.value), ("ben", Some(person("Bob"))));
+    assert!(matches!(told.poll(), Err(Error::Codec { .. })));
+    assert!(matches!(told.poll(), Ok(None)));
+    assert_eq!((heard.recv(), heard.recv()), (Ok(true), Ok(false)));
+    drop(listener);
     assert!(people.remove("ben").expect("remove").is_some());
     assert!(people.replace("ben", &person("Ben")).expect("replace").is_none());
 

@@ -8,7 +8,7 @@ use crate::source::{code_only, has_word, lines};
 /// Modules of `shm`, bottom up.
 const SHM: &[&str] = &[
     "error", "crash", "sync", "os", "layout", "member", "heap", "reclaim", "table", "journal",
-    "region", "recover", "bridge", "node", "typed", "check", "doctor", "docs",
+    "region", "recover", "bridge", "node", "typed", "stream", "check", "doctor", "docs",
 ];
 
 /// Modules of `netbridge`, bottom up.

@@ -140,7 +140,7 @@ pub struct Subscription {
     /// Shows the cursor to others.
     listed: Cursor,
     replay: Option<Replay>,
-    /// The last event of the region was told, or an error by the iterator.
+    /// The last event of the region was told, or an error by the iterator or the stream.
     ended: bool,
     /// Evictions of which only the fact is known.
     missed: u64,
@@ -264,14 +264,18 @@ impl Subscription {
         .await
     }
 
-    /// The same for whoever implements a stream: the task of the last call is woken when there may
-    /// be a notice, until then or until the subscription is dropped.
+    /// The same by hand: the task of the last call is woken when there may be a notice, until then
+    /// or until the subscription is dropped. Ends behind the end of the region, or after an error.
+    ///
+    /// With the feature `stream` a subscription is a `futures_core::Stream` that does this.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Notice>>> {
         let region = Arc::clone(&self.region);
         let mut registration = self.registration.take();
         let look = || self.poll_or_end().transpose();
         let found = region.poll_until(Alarm::Announcement, &mut registration, context, look);
         self.registration = registration;
+        // The same error would come for ever.
+        self.ended |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::transpose)
     }
 

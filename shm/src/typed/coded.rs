@@ -10,9 +10,12 @@ use crate::error::{Error, Result};
 use crate::layout::record::MIN_ALIGNMENT;
 use crate::node::RegionBuilder;
 use crate::region;
+use crate::region::events::ListenOptions;
+use crate::region::listen::Listener;
 use crate::region::{Kind, Outcome, Swap, Token, WriteOptions};
 use crate::typed::compare::{check, schema};
-use crate::typed::{Entry, Key, Shape, Types, not_of_type};
+use crate::typed::form::{Form, Sealed};
+use crate::typed::{Entry, Key, Notice, Shape, Subscription, Types, listen, not_of_type};
 
 /// How values become bytes, and back.
 pub trait Codec {
@@ -198,23 +201,18 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
         self.inner.name()
     }
 
-    /// The value that these bytes stand for; for subscriptions and scans of the untyped region.
+    /// The value that these bytes stand for; for scans of the untyped region.
     ///
     /// # Errors
     /// `Codec`.
     pub fn decode(&self, bytes: &[u8]) -> Result<V> {
-        C::decode(bytes).map_err(|what| self.codec_error(&what))
+        C::read(self.name(), bytes)
     }
 
     fn encode(&self, value: &V) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        C::encode(value, &mut bytes).map_err(|what| self.codec_error(&what))?;
+        C::encode(value, &mut bytes).map_err(|what| codec_error::<C>(self.name(), &what))?;
         Ok(bytes)
-    }
-
-    #[cold]
-    fn codec_error(&self, what: &str) -> Error {
-        Error::Codec { region: self.name().into(), what: format!("{}: {what}", C::NAME) }
     }
 
     /// A copy of a value. `None` if the key is absent or its value is invalid.
@@ -337,6 +335,35 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
         self.inner.token(key.to_bytes().as_ref())
     }
 
+    /// Follows the changes of the region from now on. A change to bytes that cannot be decoded is
+    /// the error `Codec`, after which the subscription goes on.
+    pub fn subscribe(&self) -> Subscription<K, V, C> {
+        self.subscribe_with(ListenOptions::new())
+    }
+
+    /// [`Coded::subscribe`] with options.
+    pub fn subscribe_with(&self, options: ListenOptions) -> Subscription<K, V, C> {
+        Subscription::new(self.inner.subscribe_with(options), self.name())
+    }
+
+    /// Calls `f` with every notice from now on, on a thread that the handle stops; see
+    /// [`listen`](crate::Region::listen) of the untyped region.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn listen(
+        &self,
+        options: ListenOptions,
+        f: impl FnMut(Result<Notice<K::Owned, V>>) + Send + 'static,
+    ) -> Result<Listener>
+    where
+        K: 'static,
+        V: 'static,
+        C: 'static,
+    {
+        listen::listen::<K, V, C>(&self.inner, options, f)
+    }
+
     /// Copies of all entries that have a value, in no order; an error for one that cannot be
     /// decoded, after which the iteration goes on.
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry<K::Owned, V>>> {
@@ -348,4 +375,17 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
             Ok(Entry { key: read, value: self.decode(&value)?, token })
         })
     }
+}
+
+impl<C: Codec> Sealed for C {}
+
+impl<V: DeserializeOwned, C: Codec> Form<V> for C {
+    fn read(region: &str, bytes: &[u8]) -> Result<V> {
+        C::decode(bytes).map_err(|what| codec_error::<C>(region, &what))
+    }
+}
+
+#[cold]
+fn codec_error<C: Codec>(region: &str, what: &str) -> Error {
+    Error::Codec { region: region.into(), what: format!("{}: {what}", C::NAME) }
 }

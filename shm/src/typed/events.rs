@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::region::{event, events};
-use crate::typed::{Key, Types, Value, not_of_type};
+use crate::typed::form::{Form, InPlace};
+use crate::typed::{Key, Types, not_of_type};
 
 /// One change; `K` is the owned form of the key, `String` for `str`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,27 +46,39 @@ pub enum Notice<K, V> {
 type Found<K, V> = Result<Notice<<K as Key>::Owned, V>>;
 
 /// Follows the changes of a typed region: [`Region::subscribe`](crate::typed::Region::subscribe).
-/// Like the untyped [`Subscription`](crate::Subscription); a change to bytes that are not of the
-/// types is the error `NotOfType`, after which the subscription goes on.
+/// Like the untyped [`Subscription`](crate::Subscription), and like it an iterator that blocks; a
+/// change to bytes that are not of the types is an error (`NotOfType`, or `Codec` in a coded
+/// region), after which the subscription goes on. `F` says how bytes become a value.
 #[derive(Debug)]
-pub struct Subscription<K: ?Sized, V> {
+pub struct Subscription<K: ?Sized, V, F = InPlace> {
     inner: events::Subscription,
-    /// For errors.
-    region: Box<str>,
-    types: Types<K, V>,
+    form: Typed<K, V, F>,
 }
 
-impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
+/// Gives types to the notices of a region.
+#[derive(Debug)]
+pub(super) struct Typed<K: ?Sized, V, F> {
+    /// For errors.
+    region: Box<str>,
+    types: Types<K, (V, F)>,
+}
+
+impl<K: ?Sized + Key, V, F: Form<V>> Subscription<K, V, F> {
     pub(super) fn new(inner: events::Subscription, region: &str) -> Self {
-        Self { inner, region: region.into(), types: PhantomData }
+        Self { inner, form: Typed::new(region) }
+    }
+
+    /// The same subscription without types.
+    pub fn untyped(&self) -> &events::Subscription {
+        &self.inner
     }
 
     /// Next notice, if there is one. Lock-free.
     ///
     /// # Errors
-    /// As [`poll`](crate::Subscription::poll) of the untyped subscription; `NotOfType`.
+    /// As [`poll`](crate::Subscription::poll) of the untyped subscription; `NotOfType`, `Codec`.
     pub fn poll(&mut self) -> Result<Option<Notice<K::Owned, V>>> {
-        self.inner.poll()?.map(|notice| self.typed(notice)).transpose()
+        self.inner.poll()?.map(|notice| self.form.typed(notice)).transpose()
     }
 
     /// Next notice, waiting for it until the deadline. `None` at the deadline.
@@ -73,25 +86,41 @@ impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
     /// # Errors
     /// As [`Subscription::poll`].
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Notice<K::Owned, V>>> {
-        self.inner.wait(deadline)?.map(|notice| self.typed(notice)).transpose()
+        self.inner.wait(deadline)?.map(|notice| self.form.typed(notice)).transpose()
     }
 
     /// Next notice, for any runtime: dropping the future ends the wait and loses nothing. `None`
     /// behind the end of the region.
     ///
     /// # Errors
-    /// As [`next_async`](crate::Subscription::next_async) of the untyped subscription; `NotOfType`.
+    /// As [`next_async`](crate::Subscription::next_async) of the untyped subscription; `NotOfType`,
+    /// `Codec`.
     pub async fn next_async(&mut self) -> Result<Option<Notice<K::Owned, V>>> {
-        self.inner.next_async().await?.map(|notice| self.typed(notice)).transpose()
+        self.inner.next_async().await?.map(|notice| self.form.typed(notice)).transpose()
     }
 
-    /// The same for whoever implements a stream; see
+    /// The same by hand; with the feature `stream` it is a `Stream`. See
     /// [`poll_next`](crate::Subscription::poll_next) of the untyped subscription.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Found<K, V>>> {
-        self.inner.poll_next(context).map(|next| next.map(|notice| self.typed(notice?)))
+        self.inner.poll_next(context).map(|next| next.map(|notice| self.form.typed(notice?)))
+    }
+}
+
+impl<K: ?Sized + Key, V, F: Form<V>> Iterator for Subscription<K, V, F> {
+    type Item = Found<K, V>;
+
+    /// Waits for the next notice.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.inner.next().map(|notice| self.form.typed(notice?))
+    }
+}
+
+impl<K: ?Sized + Key, V, F: Form<V>> Typed<K, V, F> {
+    pub(super) fn new(region: &str) -> Self {
+        Self { region: region.into(), types: PhantomData }
     }
 
-    fn typed(&self, notice: events::Notice) -> Result<Notice<K::Owned, V>> {
+    pub(super) fn typed(&self, notice: events::Notice) -> Found<K, V> {
         let event = match notice {
             events::Notice::Event(event) if event.kind.is_of_region() => {
                 return Ok(Notice::Region(event));
@@ -104,10 +133,7 @@ impl<K: ?Sized + Key, V: Value> Subscription<K, V> {
         let key = key
             .ok_or_else(|| not_of_type(&self.region, &K::key_shape(), "key", event.key.len()))?
             .into();
-        let read = |bytes: &Vec<u8>| {
-            let copy = V::read_from_bytes(bytes);
-            copy.map_err(|_| not_of_type(&self.region, &V::shape(), "value", bytes.len()))
-        };
+        let read = |bytes: &Vec<u8>| F::read(&self.region, bytes);
         let value = event.value.as_ref().map(read).transpose()?;
         Ok(Notice::Event(Event { key, value, untyped: event }))
     }

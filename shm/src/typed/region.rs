@@ -9,9 +9,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::region::wait::Waited;
 use crate::region::{self, Kind, Token};
-use crate::typed::{
-    Guard, Handle, Iter, Key, OwnedGuard, Subscription, Types, Value, not_of_type, view,
-};
+use crate::typed::{Guard, Handle, Iter, Key, OwnedGuard, Types, Value, not_of_type, view};
 
 /// A map of keys `K` to values `V`, shared by the processes of a node. Cheap to clone.
 ///
@@ -227,14 +225,6 @@ impl<K: ?Sized + Key, V: ?Sized + Value> Region<K, V> {
             f(key, value, entry.token)
         })?;
         failed.map_or(Ok(()), Err)
-    }
-
-    /// Follows the changes of the region from now on.
-    pub fn subscribe(&self) -> Subscription<K, V>
-    where
-        V: Sized,
-    {
-        Subscription::new(self.inner.subscribe(), self.name())
     }
 
     /// Waits until the state of a key differs from `since` (`None`: absent) and returns the state
