@@ -111,6 +111,11 @@ pub(crate) trait Author {
     fn announce(&self, location: Location);
     /// Frees dead segments; true if there may be free ones now.
     fn reclaim(&self, all: bool) -> Result<bool>;
+    /// Frees dead segments that `reclaim` leaves to subscriptions which have not read them; true if
+    /// there may be free ones now.
+    fn forget_unread(&self) -> Result<bool> {
+        Ok(false)
+    }
     /// Makes dead segments and frees them; true if there may be free ones now.
     fn make_room(&self) -> Result<bool>;
     /// The same until so many segments more than the reserve are free, where entries are evicted.
@@ -414,6 +419,11 @@ fn try_take(log: &Log, author: &impl Author, need: usize, room: Room) -> Result<
     }
     let unbacked = take_unbacked(log, author.thread(), 0, room);
     if let Ok(Some(active)) = unbacked {
+        return Ok(Some(active));
+    }
+    if author.forget_unread()?
+        && let Some(active) = take_existing(log, author, need, room)
+    {
         return Ok(Some(active));
     }
     if author.make_room()?

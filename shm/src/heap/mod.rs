@@ -299,13 +299,17 @@ impl Log {
     /// Makes takers look for dead segments if this one seems to be.
     #[inline]
     pub(crate) fn note_if_dead(&self, segment: u32) {
-        let Some(header) = self.header(segment) else {
-            return;
-        };
         let hint = &self.words().dead_hint;
-        if header.dead.load(Relaxed) >= header.committed.load(Relaxed) && hint.load(Relaxed) == 0 {
+        if self.seems_dead(segment) && hint.load(Relaxed) == 0 {
             hint.store(1, Relaxed);
         }
+    }
+
+    /// Whether all that was written to a segment is counted as dead.
+    #[inline]
+    pub(crate) fn seems_dead(&self, segment: u32) -> bool {
+        let header = self.header(segment);
+        header.is_some_and(|h| h.dead.load(Relaxed) >= h.committed.load(Relaxed))
     }
 
     /// Says that a segment may be taken again; hints only.
@@ -370,14 +374,19 @@ impl Log {
 
     /// Whether more than `leaving` segments may be taken, with or without memory.
     pub(crate) fn has_free(&self, leaving: u32) -> bool {
+        let wanted = leaving as usize + 1;
+        self.count_free(wanted) == wanted
+    }
+
+    /// How many may be taken, up to `wanted`.
+    pub(crate) fn count_free(&self, wanted: usize) -> usize {
         let start = self.words().unbacked_hint.load(Relaxed).min(u64::from(self.segments())) as u32;
         let free = |segment: &u32| {
             let state = self.state(*segment).state();
             matches!(state, Some(SegmentState::Free | SegmentState::Unbacked))
         };
-        let wanted = leaving as usize + 1;
         let all = (start..self.segments()).chain(0..start);
-        all.filter(free).take(wanted).count() == wanted
+        all.filter(free).take(wanted).count()
     }
 
     /// Fills a segment with zeros. It is active in the name of `thread`, which calls this, and

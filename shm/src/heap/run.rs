@@ -266,11 +266,12 @@ pub(crate) fn claim_window(log: &Log, author: &impl Author, count: u32) -> Resul
             // this search had to give back would be moved again and again.
             moved = true;
             author.reclaim(false)?;
+            author.forget_unread()?;
             if release::release(log, author.thread(), append::kept(log, author) as u32)? > 0 {
                 continue;
             }
         }
-        let reclaimed = author.reclaim(false)? | author.reclaim(true)?;
+        let reclaimed = author.reclaim(false)? | author.reclaim(true)? | author.forget_unread()?;
         let again = match found {
             Ok(_) | Err(Error::FileSystemFull { .. }) => reclaimed || log.progress() != before,
             Err(_) => false,

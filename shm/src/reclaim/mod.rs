@@ -128,7 +128,18 @@ pub(crate) fn collect(
     mine: Hazard<'_>,
     all: bool,
 ) -> Result<u32> {
-    let quarantined = quarantined(log, mine, all)?;
+    collect_but(log, protectors, mine, all, &[])
+}
+
+/// The same, sparing some segments.
+pub(crate) fn collect_but(
+    log: &Log,
+    protectors: Protectors<'_>,
+    mine: Hazard<'_>,
+    all: bool,
+    spared: &[u32],
+) -> Result<u32> {
+    let quarantined = quarantined(log, mine, all, spared)?;
     if quarantined.is_empty() {
         return Ok(0);
     }
@@ -136,8 +147,18 @@ pub(crate) fn collect(
     Ok(free(log, &quarantined, &protected))
 }
 
-/// Steps 0 and 1 for every segment. Returns those in Quarantine with their words.
-fn quarantined(log: &Log, mine: Hazard<'_>, all: bool) -> Result<Vec<(u32, SegmentWord)>> {
+/// Steps 0 and 1 for every segment but those that are spared. Returns those in Quarantine with
+/// their words.
+fn quarantined(
+    log: &Log,
+    mine: Hazard<'_>,
+    all: bool,
+    spared: &[u32],
+) -> Result<Vec<(u32, SegmentWord)>> {
+    let mut is_spared = vec![false; if spared.is_empty() { 0 } else { log.segments() as usize }];
+    for &segment in spared {
+        is_spared[segment as usize] = true;
+    }
     let mut quarantined = Vec::new();
     for segment in 0..log.segments() {
         let word = log.state(segment);
@@ -146,6 +167,10 @@ fn quarantined(log: &Log, mine: Hazard<'_>, all: bool) -> Result<Vec<(u32, Segme
         }
         let word = log.state(segment);
         match word.state() {
+            Some(SegmentState::Sealed) if is_spared.get(segment as usize) == Some(&true) => {
+                // Dead ones are to be looked at again.
+                log.note_if_dead(segment);
+            }
             Some(SegmentState::Sealed) => {
                 quarantined
                     .extend(quarantine(log, segment, mine, all)?.map(|word| (segment, word)));

@@ -35,7 +35,7 @@ fn a_stopped_collector_frees_nothing_that_was_reused_meanwhile() {
     drop(hold(&region, 1));
 
     // The steps of `collect`, up to the look at the protectors.
-    let seen = quarantined(&mapped.log, mine, false).expect("walk");
+    let seen = quarantined(&mapped.log, mine, false, &[]).expect("walk");
     assert!(!seen.is_empty(), "the segments are all dead");
     let free_to_go = protected(&mapped.log, mapped.protectors());
     // What others do while this collector is stopped.

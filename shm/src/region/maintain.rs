@@ -84,8 +84,8 @@ impl Region {
 }
 
 impl Region {
-    /// Gives the memory of segments that hold nothing back to the system, dead ones included; the
-    /// number of bytes. Taken again as it is needed. What lives is not moved: after
+    /// Gives the memory of segments that hold nothing back to the system, dead ones included, also
+    /// those that a subscription has still to read; the number of bytes. Taken again as it is needed. What lives is not moved: after
     /// [`Region::maintain`] with [`MaintainOptions::thorough`] more segments hold nothing.
     /// Distributed regions keep what they need to store a destroy at any time. Nothing is given
     /// back while a process has the region open read-only, since it may look anywhere.
@@ -103,6 +103,7 @@ impl Mapped {
         for all in [false, true] {
             self.reclaim(&context, all)?;
         }
+        self.forget_unread(&context)?;
         let keep = if self.is_distributed() { self.log.reserve() } else { 0 };
         release::release(&self.log, context.index, keep)
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64 as PrivateU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64 as PrivateU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::crash;
@@ -77,6 +77,8 @@ pub(crate) struct Mapped {
     pub(crate) swept_in_vain: PrivateU64,
     /// Recoveries counted when all sealed segments were last looked at.
     pub(crate) looked_at: PrivateU64,
+    /// Whether the last look for dead segments left some to subscriptions; see `region::unread`.
+    pub(crate) keeps_unread: AtomicBool,
     /// Recoveries after which the index was looked through for what they left, and how often; see
     /// `region::leftovers`.
     pub(crate) looked_through: PrivateU64,
@@ -133,6 +135,7 @@ impl Mapped {
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
             looked_at: PrivateU64::new(u64::MAX),
+            keeps_unread: AtomicBool::new(false),
             looked_through: PrivateU64::new(0),
             log,
         };

@@ -34,6 +34,7 @@ pub(crate) mod read_only;
 pub(crate) mod statistics;
 pub(crate) mod sweep;
 pub(crate) mod thread;
+pub(crate) mod unread;
 pub(crate) mod wait;
 pub(crate) mod write;
 
@@ -158,7 +159,7 @@ impl WriteOptions {
 /// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`, `increment`, `update` | as `put`; those that compute begin again when another write came in between | linearizable: one compare-and-swap, under the condition that nothing happened to the entry since it was looked at |
 /// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
 /// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline | sees every change made before it looks; never sleeps through one, up to half a second late if the writer was killed or stopped before it woke anybody |
-/// | `changed_async`, `region_changed_async`, `Subscription::next` | does not block the task; one thread of the process sleeps for all tasks | the same |
+/// | `changed_async`, `region_changed_async`, `Subscription::next_async` | does not block the task; one thread of the process sleeps for all tasks | the same |
 /// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an instant of its own |
 /// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant for all keys |
 /// | `iter`, `keys`, `scan` | lock-free | a key present all the time is seen at least once |
@@ -301,7 +302,8 @@ impl Region {
         Ok(values)
     }
 
-    /// State of an entry, valid or not. `None` if the key is absent.
+    /// State of an entry, valid or not. `None` if the key is absent. Neither a read in the
+    /// statistics nor an access: only [`Region::get`] and its kin are.
     ///
     /// # Errors
     /// As [`Region::get`], without pins.
@@ -309,7 +311,7 @@ impl Region {
         self.mapped.inspect(key, false, |_, token| token)
     }
 
-    /// Whether the key is present, with a value or without.
+    /// Whether the key is present, with a value or without. Counts as [`Region::token`].
     ///
     /// # Errors
     /// As [`Region::get`], without pins.

@@ -307,7 +307,7 @@ impl Statistics {
 }
 
 impl Mapped {
-    fn users(&self) -> Users<'_> {
+    pub(crate) fn users(&self) -> Users<'_> {
         Users::of(self.words(), &self.threads, &self.attachments)
     }
 }

@@ -199,6 +199,10 @@ impl Author for Writer<'_> {
         Ok(self.region.reclaim(self.context, all)? > 0)
     }
 
+    fn forget_unread(&self) -> Result<bool> {
+        Ok(self.region.forget_unread(self.context)? > 0)
+    }
+
     fn make_room(&self) -> Result<bool> {
         self.let_go();
         self.region.make_room(self.context)
@@ -236,8 +240,7 @@ impl Mapped {
         if all && self.looked_at.load(Ordering::Relaxed) == recoveries {
             return Ok(retired);
         }
-        let mine = self.hazard(context, 1);
-        let freed = reclaim::collect(&self.log, self.protectors(), mine, all)?;
+        let freed = self.reclaim_read(context, all)?;
         if all {
             // Only now: another thread of the process must not believe that it was done before.
             self.looked_at.store(recoveries, Ordering::Relaxed);

@@ -178,6 +178,12 @@ impl Users<'_> {
         .flat_map(move |(row, member)| consumers(row, member, tail))
     }
 
+    /// The lowest position of a listed subscription that is behind by `ring` cells at most.
+    pub(crate) fn behind(&self, ring: u64) -> Option<u64> {
+        let behind = self.consumers().filter(|consumer| (1..=ring).contains(&consumer.lag));
+        behind.map(|consumer| consumer.position).min()
+    }
+
     /// All threads that wait for acknowledgements.
     pub(super) fn ack_waits(&self) -> impl Iterator<Item = AckWait> + Clone {
         let now = coarse_micros().max(realtime_micros());
