@@ -255,6 +255,9 @@ impl Session {
         if let ["region-storm", home, name, count] = words {
             return storm::run(&Node::open(home)?, name, number(count));
         }
+        if let ["read-only", home, name, passes] = words {
+            return more::read_only(home, name, number(passes));
+        }
         if let ["become", uid] = words {
             return Ok(become_user(number(uid)));
         }

@@ -1,11 +1,12 @@
-//! Requests about entries without a value, whole regions, time and events.
+//! Requests about entries without a value, whole regions, time, events, and reading only.
 
 use std::time::Duration;
 
-use vug::{Outcome, Region, Subscription};
+use vug::{Node, Outcome, Region, Subscription};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{done, number};
+use crate::victim::encode;
 
 pub(super) fn told(events: Option<&mut Subscription>) -> vug::Result<String> {
     let Some(events) = events else { return Ok("error 0 listen first".into()) };
@@ -35,6 +36,34 @@ pub(super) fn run(region: &Region, words: &[&str]) -> vug::Result<String> {
         ["local-destroy-region"] => region.local_destroy_region().map(|()| "ok".into()),
         _ => Ok(format!("error 0 unknown request: {}", words.join(" "))),
     }
+}
+
+/// Reads all values of [`encode`] without the right to write, again and again.
+pub(super) fn read_only(home: &str, name: &str, passes: u64) -> vug::Result<String> {
+    let region = Node::open_read_only(home)?.region(name)?;
+    let mut value = Vec::new();
+    let mut seen = 0_u64;
+    for _ in 0..passes {
+        for key in 0..400_u64 {
+            if region.get_into(&key.to_le_bytes(), &mut value)?.is_some() {
+                if !is_whole(&value) {
+                    return Ok(format!("error 0 torn value of {} bytes", value.len()));
+                }
+                seen += 1;
+            }
+        }
+        for entry in region.iter() {
+            if !is_whole(&entry?.value) {
+                return Ok("error 0 torn value in a walk".into());
+            }
+        }
+    }
+    Ok(format!("ok {seen}"))
+}
+
+fn is_whole(value: &[u8]) -> bool {
+    let Some(tag) = value.first_chunk() else { return false };
+    value == encode(u64::from_le_bytes(*tag), value.len())
 }
 
 fn on_key(region: &Region, operation: &str, key: &[u8]) -> vug::Result<String> {
