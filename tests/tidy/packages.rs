@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("vug-netbridge", &["vug"]),
     ("vug-cli", &["vug", "vug-netbridge", "vug-ffi"]),
     ("vug-ffi", &["vug"]),
+    ("vug-python", &["vug"]),
     ("vug-tests", &["vug", "vug-netbridge", "vug-cli", "vug-ffi"]),
     ("vug-bench", &["vug", "vug-netbridge"]),
     ("vug-compare", &["vug-bench"]),
