@@ -202,8 +202,14 @@ impl Log {
     /// key and value, whose place is known only when the header is there.
     #[inline(always)]
     pub(crate) fn prefetch_record(&self, location: Location) {
+        prefetch(self.line_of(location));
+        self.prefetch_behind_header(location);
+    }
+
+    /// The same for who is going to load the header at once.
+    #[inline(always)]
+    pub(crate) fn prefetch_behind_header(&self, location: Location) {
         let start = self.line_of(location);
-        prefetch(start);
         prefetch(start.wrapping_add(64));
         prefetch(start.wrapping_add(120));
     }

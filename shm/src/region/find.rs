@@ -2,8 +2,11 @@
 //! needed each time.
 //!
 //! [`Mapped::find_at_once`] looks at the table that the thread saw last, which one load proves to
-//! be still the current one; whatever is not as usual (the table changed, the chain was moved, an
-//! operation inside another one) begins anew with [`Mapped::find`], out of line. A retry is due
+//! be still the current one, and at the first record whose tag fits. It is a straight line: a
+//! processor runs a few hundred instructions ahead of a cache miss, and what it can keep of a loop
+//! in registers is less. Whatever is not as usual (the table changed, the chain was moved, another
+//! key has the same tag, an operation inside another one) begins anew with [`Mapped::find`], out of
+//! line. A retry is due
 //! only when a writer replaced the very slot that was looked at (lock-free). A miss is
 //! linearizable: see `table`.
 
@@ -39,6 +42,13 @@ enum Sought<'m> {
     Broken(Broken),
 }
 
+/// First slot of a chain, behind its primary bucket, that has a tag. Small enough for registers.
+enum Behind<'m> {
+    Slot(&'m AtomicU64),
+    Nothing,
+    Broken,
+}
+
 /// What became of a read that does nothing but the usual.
 pub(crate) enum AtOnce<T> {
     Found(T),
@@ -50,9 +60,10 @@ pub(crate) enum AtOnce<T> {
 impl Mapped {
     /// Searches for an entry with a value as it is found nearly always: the table is the one that
     /// the thread saw last, the chain was not moved, nothing can have expired and nothing is wrong.
-    /// On Found the hazard stays set, else it is clear.
+    /// On Found the hazard stays set, on Absent it is as it was, else it is clear.
     ///
-    /// Nothing is called from here: results of calls come through memory, and so would this one.
+    /// Nothing that has a large result is called from here: it would come through memory, and so
+    /// would everything that it is merged with.
     #[inline(always)]
     pub(crate) fn find_at_once<'m>(
         &'m self,
@@ -68,7 +79,7 @@ impl Mapped {
         // SAFETY: the context is of this region, which is mapped for 'm.
         let table = unsafe { local.context.table.view() };
         let primary = local.context.table.primary(hash);
-        let sought = self.seek::<true>(table, primary, hazard, hash, key);
+        let sought = self.seek_at_once(table, primary, hazard, hash, key);
         unpin(pin);
         match sought {
             Sought::Hit(hit) if hit.record.is_of(Kind::Value as u8) && !self.judges() => {
@@ -100,7 +111,7 @@ impl Mapped {
             if log2 == pin.log2 {
                 local.context.table.set(table);
             }
-            match self.seek::<false>(table, table.primary(hash), hazard, hash, key) {
+            match self.seek(table, table.primary(hash), hazard, hash, key) {
                 Sought::Hit(hit) => break Ok(Some(hit)),
                 Sought::Absent => break Ok(None),
                 Sought::Broken(broken) => break Err(broken),
@@ -111,12 +122,61 @@ impl Mapped {
         found
     }
 
+    /// Looks at the first record with the tag of a hash, in the chain of that primary bucket of a
+    /// table that is pinned. `Moved` says that something was not as usual. The hazard is set on
+    /// `Hit`, and may be on `Moved`.
+    #[inline(always)]
+    fn seek_at_once<'m>(
+        &'m self,
+        table: View<'m>,
+        number: u32,
+        hazard: Hazard<'m>,
+        hash: u64,
+        key: &[u8],
+    ) -> Sought<'m> {
+        let tag = tag_of(hash);
+        let Some(bucket) = table.buckets.get(number as usize) else {
+            return Sought::Moved;
+        };
+        if HeaderWord(bucket.header.load(Acquire)).is_moved() {
+            return Sought::Moved;
+        }
+        let candidates = bucket.slots_with_tag(tag);
+        let slot = match bucket.slots.get(candidates.trailing_zeros() as usize) {
+            Some(slot) => slot,
+            None => match linked(bucket.link.load(Acquire)) {
+                None => return Sought::Absent,
+                Some(next) => match seek_behind(table, next, tag) {
+                    Behind::Slot(slot) => slot,
+                    Behind::Nothing => return Sought::Absent,
+                    Behind::Broken => return Sought::Moved,
+                },
+            },
+        };
+        let word = SlotWord(slot.load(Acquire));
+        let location = word.location();
+        self.log.prefetch_behind_header(location);
+        if word.tag() != tag || word.is_frozen() {
+            return Sought::Moved;
+        }
+        if self.protect_as_it_was(hazard, slot, word).is_err() {
+            return Sought::Moved;
+        }
+        // SAFETY: `protect_as_it_was` proved that the slot still referred to the record after the
+        // hazard was visible; it stays until the hazard is cleared.
+        match unsafe { Probe::look::<true>(&self.log, location, key) } {
+            Probed::Found(record) => {
+                self.touch(slot, word);
+                Sought::Hit(Hit { log2: table.log2, slot, word, record })
+            }
+            Probed::OtherKey | Probed::Broken => Sought::Moved,
+        }
+    }
+
     /// Searches the chain of a hash in one table that is pinned, from its primary bucket on. A
     /// chain that is being moved is read where it is: its frozen words hold until it is moved.
-    ///
-    /// `USUAL`: without what is rare. Then `Moved` says that something was not as usual.
-    #[inline(always)]
-    fn seek<'m, const USUAL: bool>(
+    #[inline]
+    fn seek<'m>(
         &'m self,
         table: View<'m>,
         mut number: u32,
@@ -139,26 +199,18 @@ impl Mapped {
                 let mut word = SlotWord(slot.load(Acquire));
                 while word.tag() == tag {
                     self.log.prefetch_record(word.location());
-                    let protected = if USUAL {
-                        self.protect_as_it_was(hazard, slot, word)
-                    } else {
-                        self.protect(hazard, slot, word)
-                    };
-                    if let Err(now) = protected {
-                        if USUAL {
-                            return Sought::Moved;
-                        }
+                    if let Err(now) = self.protect(hazard, slot, word) {
                         word = now;
                         continue;
                     }
-                    if word.is_frozen() && (USUAL || HeaderWord(header.load(SeqCst)).is_moved()) {
+                    if word.is_frozen() && HeaderWord(header.load(SeqCst)).is_moved() {
                         hazard.clear();
                         return Sought::Moved;
                     }
                     // SAFETY: `protect` proved that the slot still referred to the record after
                     // the hazard was visible, and if it is frozen, the header that it was in
                     // force; it stays until the hazard is cleared.
-                    match unsafe { Probe::look::<USUAL>(&self.log, word.location(), key) } {
+                    match unsafe { Probe::look::<false>(&self.log, word.location(), key) } {
                         Probed::Found(record) => {
                             self.touch(slot, word);
                             return Sought::Hit(Hit { log2: table.log2, slot, word, record });
@@ -251,4 +303,23 @@ impl Mapped {
         let state = self.judged_state(record, true)?;
         Ok(state.is_some_and(|token| token.kind == Kind::Value))
     }
+}
+
+/// Follows a chain from its first overflow bucket to the first slot that has this tag.
+#[inline(never)]
+fn seek_behind(table: View<'_>, mut number: u64, tag: u64) -> Behind<'_> {
+    for _ in 0..MAX_OVERFLOW {
+        let Some(bucket) = table.buckets.get(number as usize) else {
+            return Behind::Broken;
+        };
+        let candidates = bucket.slots_with_tag(tag);
+        if let Some(slot) = bucket.slots.get(candidates.trailing_zeros() as usize) {
+            return Behind::Slot(slot);
+        }
+        match linked(bucket.link.load(Acquire)) {
+            None => return Behind::Nothing,
+            Some(next) => number = next,
+        }
+    }
+    Behind::Broken
 }

@@ -72,11 +72,14 @@ impl<'m> Probe<'m> {
         let key_at = RECORD_HEADER + padded(usize::from(extension_bytes));
         let key_len = usize::from(rest as u16) + 1;
         let value_at = (key_at + key_len + align) & !align;
-        let end = (value_at as u64 + (lengths >> 32) + align as u64) & !(align as u64);
-        if offset as u64 + end > segment_bytes as u64
-            && (USUAL || !is_in_run(log, location, end as usize))
-        {
-            return Probed::Broken;
+        let value_end = value_at as u64 + (lengths >> 32);
+        // Records begin at multiples of the alignment, and segments end there: the padding behind a
+        // value is where the value is.
+        if offset as u64 + value_end > segment_bytes as u64 {
+            let end = (value_end + align as u64) & !(align as u64);
+            if USUAL || !is_in_run(log, location, end as usize) {
+                return Probed::Broken;
+            }
         }
         // SAFETY: the key lies before the end of the record, which was checked.
         let mine = unsafe { start.add(key_at) };
