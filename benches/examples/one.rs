@@ -3,11 +3,12 @@
 //! `cargo build --release -p vug-bench --example one`, then under `perf record` or
 //! `valgrind --tool=callgrind --toggle-collect='*run_requests*'`:
 //! `target/release/examples/one STORE WORK DISTRIBUTION ENTRIES VALUE_LEN REQUESTS`, for example
-//! `one vug put uniform 2000000 64 5000000`. Stores: vug, papaya, mutex, chase.
+//! `one vug put uniform 2000000 64 5000000`. Stores: vug, papaya, mutex, chase. Several kinds of work
+//! are done one after the other: `put,get,miss`.
 
 use std::time::Instant;
 use vug_bench::{
-    InProcess, Load, Peer, PointerChase, Requests, RobustMutex, Store, Vug, Work, pin_to,
+    InProcess, Load, Pages, Peer, PointerChase, Requests, RobustMutex, Store, Vug, Work, pin_to,
 };
 
 fn main() {
@@ -34,11 +35,19 @@ fn one() -> Result<(), String> {
     };
     pin_to(0);
     store.fill(load)?;
-    let order = Requests::new(distribution.parse()?, load, 1);
-    let start = Instant::now();
-    let done = run_requests(&*store, work.parse()?, load, order, number(requests)?)?;
-    let each = start.elapsed().as_nanos() as f64 / f64::from(done);
-    println!("{} {work} {distribution}, {load}: {each:.1} ns", store.name());
+    for work in work.split(',') {
+        let order = Requests::new(distribution.parse()?, load, 1);
+        let start = Instant::now();
+        let done = run_requests(&*store, work.parse()?, load, order, number(requests)?)?;
+        let each = start.elapsed().as_nanos() as f64 / f64::from(done);
+        let pages = Pages::of(std::process::id(), store.mappings()).unwrap_or_default();
+        println!(
+            "{} {work} {distribution}, {load}: {each:.1} ns; {} MiB, {} % of it by huge pages",
+            store.name(),
+            pages.resident >> 20,
+            pages.percent()
+        );
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub mod goals;
 mod locked;
 #[expect(unsafe_code, reason = "a view of mapped memory as words")]
 mod mapping;
+mod pages;
 mod peer;
 mod second;
 mod store;
@@ -21,6 +22,7 @@ mod workload;
 pub use chase::PointerChase;
 pub use locked::RobustMutex;
 pub use mapping::{scratch, scratch_prefix, sweep};
+pub use pages::{Mappings, Pages};
 pub use peer::Peer;
 pub use second::{SecondProcess, pin_to, serve_if_asked};
 pub use store::{Flat, InProcess, Shared, Store, Vug};

@@ -1,6 +1,7 @@
 //! The stores that are compared.
 
 use crate::mapping::scratch;
+use crate::pages::Mappings;
 use crate::peer::Peer;
 use crate::workload::{KEY_LEN, Load, Work, key, mix};
 use std::cell::RefCell;
@@ -28,6 +29,11 @@ pub trait Store {
     /// Where other processes find it; none if they cannot.
     fn place(&self) -> Option<&Path> {
         None
+    }
+
+    /// Which mappings of a process are the store's.
+    fn mappings(&self) -> Mappings<'_> {
+        self.place().map_or(Mappings::Anonymous, Mappings::Of)
     }
 
     /// Stores all entries of a load.

@@ -30,6 +30,8 @@ pub struct Plan {
     pub rounds: usize,
     /// How long one store works in one round.
     pub slice: Duration,
+    /// How long it works before that, unmeasured, so that the caches are its own.
+    pub settle: Duration,
     /// How long each process overwrites before anything is measured, so that all pages are there.
     pub warm_up: Duration,
     /// Entries and lengths.
@@ -83,7 +85,8 @@ impl Plan {
     pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
         let mut plan = Plan {
             rounds: 7,
-            slice: Duration::from_millis(250),
+            slice: Duration::from_millis(200),
+            settle: Duration::from_millis(200),
             warm_up: Duration::from_secs(2),
             load: Load { entries: 2_000_000, value_len: 64 },
             parts: Vec::new(),
@@ -94,6 +97,7 @@ impl Plan {
                 "--quick" => {
                     plan.rounds = 3;
                     plan.slice = Duration::from_millis(50);
+                    plan.settle = Duration::from_millis(10);
                     plan.warm_up = Duration::from_millis(100);
                     plan.load.entries = 100_000;
                 }

@@ -5,6 +5,7 @@ use super::table::{Row, Wanted, digits, markdown, median, spread};
 use super::{Controls, Plan, rate};
 use crate::chase::PointerChase;
 use crate::locked::RobustMutex;
+use crate::pages::Pages;
 use crate::peer::Peer;
 use crate::second::SecondProcess;
 use crate::store::{InProcess, Store, Vug};
@@ -106,6 +107,7 @@ pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, report: &mut Report)
         }
     }
     report.tell(&all_rates(&contenders));
+    report.tell(&all_pages(&contenders));
     Verdict { contenders: &contenders }.rows(&mut rows);
     rows
 }
@@ -145,6 +147,9 @@ impl Contender {
         requests: &mut Requests,
     ) -> Result<(f64, Option<f64>), String> {
         let load: Load = plan.load;
+        // The store before it has left the caches to nobody else; a second process has this time,
+        // too, before it says that it is ready.
+        rate(&*self.store, line.work, requests, load, plan.settle)?;
         let one = rate(&*self.store, line.work, requests, load, plan.slice)?;
         let Some(second) = &mut self.second else {
             return Ok((one, None));
@@ -172,6 +177,22 @@ fn all_rates(contenders: &[Contender]) -> String {
             }));
             lines.push(cells);
         }
+    }
+    markdown(&lines)
+}
+
+/// How much of each store the processes see through huge pages, now.
+fn all_pages(contenders: &[Contender]) -> String {
+    let mut lines = vec![["pages of", "first process", "second"].map(str::to_owned).to_vec()];
+    for contender in contenders {
+        let of = |id: u32| {
+            let pages = Pages::of(id, contender.store.mappings())?;
+            Some(format!("{} MiB, {} % huge", pages.resident >> 20, pages.percent()))
+        };
+        let first = of(std::process::id()).unwrap_or_default();
+        let second = contender.second.as_ref().and_then(|second| of(second.id()));
+        let name = contender.store.name().to_owned();
+        lines.push(vec![name, first, second.unwrap_or_else(|| "-".into())]);
     }
     markdown(&lines)
 }
