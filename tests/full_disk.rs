@@ -128,3 +128,77 @@ fn case_09_the_file_system_fills_up_while_writing() {
     }
     assert_clean(region.path());
 }
+
+/// Fills up what is left of a file system.
+fn ballast(home: &TempHome, leave: usize) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(home.path().join("ballast")).expect("a file");
+    let page = vec![1_u8; 4096];
+    let mut written = 0_usize;
+    while file.write_all(&page).is_ok() {
+        written += page.len();
+    }
+    let keep = written.saturating_sub(leave) as u64;
+    file.set_len(keep).expect("shorter");
+}
+
+/// What it has is enough for what lives: it goes on for ever, and takes more when there is more.
+#[test]
+fn case_09_a_region_works_on_with_the_memory_it_has() {
+    if !have_root() {
+        return;
+    }
+    let home = TempHome::new();
+    let Some(_tmpfs) = SmallTmpfs::mount(home.path(), 12 << 20) else {
+        return;
+    };
+    let node = home.node();
+    let region = node.region("r").max_bytes(32 << 20).segment_bytes(64 << 10).create();
+    let region = region.expect("it costs what it holds");
+    let value = |n: u32| [n as u8; 1000];
+    let count = 4000_u32;
+    for n in 0..count {
+        region.put(&n.to_le_bytes(), &value(n)).expect("put");
+    }
+    // What is dead by now is all the room there is.
+    for n in 0..1300_u32 {
+        region.put(&(n * 3).to_le_bytes(), &value(n * 3)).expect("put");
+    }
+    ballast(&home, 0);
+    let mut random = vug_tests::damage::Random(9);
+    for round in 0..40_000_u32 {
+        let n = random.below(count as usize) as u32;
+        if let Err(error) = region.put(&n.to_le_bytes(), &value(n)) {
+            panic!("overwrite {round}: {error} {:?}", region.statistics());
+        }
+    }
+    // No more than that: the error says why, and nothing is lost.
+    let mut more = count;
+    let error = loop {
+        match region.put(&more.to_le_bytes(), &value(more)) {
+            Ok(_) => more += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::FileSystemFull { .. }), "after {more}: {error}");
+    explains(&error, &home.path().display().to_string());
+    for n in 0..more {
+        let found = region.get(&n.to_le_bytes()).expect("get");
+        assert_eq!(found.as_deref(), Some(&value(n)[..]), "entry {n}");
+    }
+    // Room of its own is used again, also side by side.
+    for n in (0..more).filter(|n| n % 2 == 0) {
+        region.remove(&n.to_le_bytes()).expect("remove");
+    }
+    let large = vec![5; 500_000];
+    region.put(b"large", &large).expect("half of it is free");
+    assert_eq!(region.get(b"large").expect("get").as_deref(), Some(&large[..]));
+    for n in (1..more).step_by(2) {
+        region.put(&n.to_le_bytes(), &value(n)).expect("put");
+    }
+    std::fs::remove_file(home.path().join("ballast")).expect("the ballast goes");
+    for n in 0..count + 4000 {
+        region.put(&n.to_le_bytes(), &value(n)).expect("there is memory again");
+    }
+    assert_clean(region.path());
+}

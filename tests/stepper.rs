@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 use vug::{Node, Region, WriteOptions};
-use vug_tests::victim::{LOCAL, Nursery, decode, encode};
+use vug_tests::victim::{GROWN, LOCAL, Nursery, decode, encode};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
 /// No put has more instructions; a stepper that gets there is broken.
@@ -191,6 +191,43 @@ fn reads_and_upkeep_die_anywhere() {
     for kind in ["get", "sweep", "clean", "recover", "leave"] {
         spread(kind, |_| Some(1));
     }
+}
+
+/// The index grows: memory for a table, zeros, its name, chains that move.
+#[test]
+fn growth_dies_anywhere() {
+    let wanted = std::env::var("VUG_STEP_KILLS").ok().map(|text| text.parse().expect("a number"));
+    let kills = wanted.unwrap_or(6);
+    let whole = {
+        let (nursery, _region) = about_to_grow();
+        length(&nursery, "grow")
+    };
+    for n in 0..kills {
+        let (nursery, region) = about_to_grow();
+        kill_after(&nursery, "grow", whole * n / kills + n % 7, 1);
+        nursery.node().recover().expect("recover");
+        let len = region.len().expect("len");
+        for key in 0..len {
+            assert!(region.contains_key(&key.to_be_bytes()).expect("get"), "{key} of {len}");
+        }
+        assert!(!region.contains_key(&len.to_be_bytes()).expect("get"));
+        vug_tests::assert_clean(region.path());
+        // It goes on growing from there.
+        for key in len..3 * len {
+            region.put(&key.to_be_bytes(), b"").expect("put");
+        }
+        assert_eq!(region.len().expect("len"), 3 * len);
+        vug_tests::assert_clean(region.path());
+    }
+    println!("grow: {whole} instructions, {kills} kill points");
+}
+
+fn about_to_grow() -> (Nursery, Region) {
+    let nursery = Nursery::new(VICTIM);
+    let node = nursery.node();
+    let region = node.region(GROWN).max_bytes(4 << 20).segment_bytes(64 << 10);
+    let region = region.create().expect("a new region");
+    (nursery, region)
 }
 
 #[test]

@@ -26,12 +26,17 @@
 //!
 //! A dead cleaner (`region::clean`) is a dead writer that has nothing to announce.
 //!
+//! What a descriptor says may make no sense: the file was damaged at rest. Then that step is *set
+//! aside*: left out, counted in the region words, where the audit finds it, and the rest goes on, so
+//! that the descriptor and the segments of its thread are of use again. A record that only such an
+//! intent named keeps its segment.
+//!
 //! Hazards are cleared after step 3, because until then they keep the old record's segment, and
 //! that of the new one if a survivor retired it, from being reused while recovery looks at them.
 //! The stamp counter never goes back.
 
 use crate::crash;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::record::Record;
 use crate::heap::{release, run};
 use crate::layout::counters::Counter;
@@ -48,6 +53,7 @@ use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::write::{NO_RECORD, PROMISE_EVICTION, PROMISE_REGION};
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
+use crate::table::grow::Contents;
 use crate::table::{View, overflow, tables};
 
 /// What a recovery found and did.
@@ -64,6 +70,8 @@ pub struct Recovery {
     pub events_announced: u32,
     /// Log segments that dead members were filling, sealed.
     pub segments_released: u32,
+    /// Unfinished operations of theirs that made no sense, and were given up: the file is damaged.
+    pub set_aside: u32,
 }
 
 impl Recovery {
@@ -73,6 +81,7 @@ impl Recovery {
         self.inserts_finished += other.inserts_finished;
         self.events_announced += other.events_announced;
         self.segments_released += other.segments_released;
+        self.set_aside += other.set_aside;
     }
 }
 
@@ -158,10 +167,17 @@ fn recover_thread(
     // The pin of the dead thread is its recoverer's now. It has one unless it died between two
     // operations.
     let _ = region.pin_table(thread);
-    finish_insert(region, index, thread, report)?;
+    let before = region.words().set_aside.load(Relaxed);
+    let mut makes_sense = unless_damaged(finish_insert(region, index, thread, report))?;
     crash::point("recover.insert");
-    finish_overflow(region, thread)?;
-    finish_intent(region, index, thread, report)?;
+    makes_sense &= unless_damaged(finish_overflow(region, thread))?;
+    makes_sense &= unless_damaged(finish_intent(region, index, thread, report))?;
+    if !makes_sense {
+        // Before the intent goes: whoever dies here has it counted once more by the next one.
+        region.words().set_aside.fetch_add(1, Relaxed);
+    }
+    let after = region.words().set_aside.load(Relaxed);
+    report.set_aside += u32::try_from(after.wrapping_sub(before)).unwrap_or(u32::MAX);
     if thread.intent.record.load(Acquire) != 0 {
         // Whose key it was is not asked: they look again.
         region.wake_all_keys();
@@ -207,6 +223,15 @@ fn recover_thread(
         }
     }
     Ok(())
+}
+
+/// False: the step made no sense. What failed for another reason is tried again.
+fn unless_damaged(step: Result<()>) -> Result<bool> {
+    match step {
+        Ok(()) => Ok(true),
+        Err(Error::Damaged { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A table that the dead thread had pinned, which its recoverer has, too: it is there. `None`: a
@@ -260,7 +285,7 @@ fn finish_insert(
     };
     let header = HeaderWord(table.buckets[primary as usize].header.load(SeqCst));
     if header.is_pending() && header.thread() == index {
-        region.help(table, primary, header)?;
+        region.help_or_set_aside(table.buckets, primary, header);
         report.inserts_finished += 1;
     }
     Ok(())
@@ -289,7 +314,7 @@ fn finish_intent(
     // of its next attempt: then the segment may be gone, and must not go while we look at it.
     if replaced && !old.is_empty() {
         Hazard::new(&thread.hazards[0]).announce(old.location().segment());
-        retire_at(region, old.location())?;
+        retire_at(region, thread, old.location())?;
         crash::point("recover.retired");
     }
     let Some(own) = own else {
@@ -391,13 +416,18 @@ fn announce_once(
     region.members.ring_bell_if_asleep();
 }
 
-fn retire_at(region: &Mapped, location: Location) -> Result<()> {
+fn retire_at(region: &Mapped, thread: &ThreadDescriptor, location: Location) -> Result<()> {
     if !region.log.holds(location) {
         return Ok(());
     }
     // SAFETY: a hazard word of the dead thread, which nobody but this recovery clears, named the
     // segment before `holds` found it in use.
     let record = unsafe { Record::read(&region.log, location) }?;
+    let log2 = region.words().table.load(SeqCst) as u32;
+    if region.locate(mover(thread), log2, record.head().hash, location)?.is_some() {
+        // Nothing took its place: the intent never was about it.
+        return Err(region.log.damaged_record(location));
+    }
     retire_once(region, location, &record);
     Ok(())
 }
@@ -411,3 +441,6 @@ fn retire_once(region: &Mapped, location: Location, record: &Record<'_>) {
         retire(&region.log, location, record);
     }
 }
+
+#[cfg(test)]
+mod tests;

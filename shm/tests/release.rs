@@ -149,6 +149,38 @@ fn memory_comes_and_goes_under_writers() {
     assert_clean(&region);
 }
 
+/// Maintenance gives memory back when nobody has taken any for a while, and only then.
+#[test]
+fn an_idle_region_gives_memory_back() {
+    let home = home();
+    let region = region(&home, 16 << 20);
+    for n in 0..fill(&region) {
+        region.destroy(&n.to_le_bytes()).expect("destroy");
+    }
+    let full = taken(&region);
+    let maintain = |idle| {
+        let mut options = MaintainOptions::default();
+        options.idle = idle;
+        region.maintain(&options).expect("maintain").bytes_released
+    };
+    let (hour, soon) = (Some(std::time::Duration::from_secs(3600)), Some(Default::default()));
+    for idle in [None, hour, hour] {
+        assert_eq!(maintain(idle), 0);
+        assert_eq!(taken(&region), full);
+    }
+    let released = maintain(soon);
+    assert!(released > 8 << 20, "{released}");
+    assert_eq!(taken(&region), full - released);
+    // What a burst needs at once keeps its memory, also from then on.
+    let kept = taken(&region);
+    assert_eq!(maintain(soon), 0);
+    for n in 0..100_u32 {
+        region.put(&n.to_le_bytes(), &[1; 3000]).expect("put");
+    }
+    assert_eq!(taken(&region), kept);
+    assert_clean(&region);
+}
+
 /// The size that is given is a bound: a region takes what it holds.
 #[test]
 fn a_region_of_64_gib_costs_what_it_holds() {

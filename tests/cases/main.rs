@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 1 | killed at every step, survivors go on and nothing is lost | `crash.rs`, `kills.rs` |
 //! | 2 | of two inserters of a key one dies in the middle | `case_02` |
-//! | 3 | who goes on after a long stop changes nothing that is not its own | `case_03` |
+//! | 3 | who goes on after a long stop changes nothing that is not its own | `case_03`, `cleaner` |
 //! | 4 | a guard keeps its bytes and one segment | `case_04` |
 //! | 5 | recoverers die while they recover, three deep | `case_05` |
 //! | 6 | a live member is never declared dead, a dead one always | `case_06` |
@@ -34,6 +34,7 @@ mod case_12;
 mod case_13;
 mod case_14;
 mod case_15;
+mod cleaner;
 mod stopped;
 
 /// Processes that are stopped or die in the middle of their work.

@@ -15,6 +15,7 @@ mod script;
 #[cfg(target_arch = "x86_64")]
 mod steps;
 mod stress;
+pub mod tight;
 mod whole;
 mod workload;
 

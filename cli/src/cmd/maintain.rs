@@ -42,6 +42,7 @@ fn show(context: &Context, done: &Maintenance) -> Result<(), Failure> {
         ("records_moved", Cell::Count(done.records_moved)),
         ("bytes_moved", Cell::Bytes(done.bytes_moved)),
         ("segments_freed", Cell::Count(done.segments_freed)),
+        ("bytes_released", Cell::Bytes(done.bytes_released)),
     ]);
     sheet.write_record(&mut stdout(), context.format())
 }

@@ -14,6 +14,7 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
         ("inserts_finished", count(done.inserts_finished)),
         ("events_announced", count(done.events_announced)),
         ("segments_released", count(done.segments_released)),
+        ("set_aside", count(done.set_aside)),
     ]);
     sheet.write_record(&mut stdout(), context.format())
 }

@@ -174,6 +174,11 @@ pub(super) fn region(source: &Source<'_>, plan: &Plan, found: &mut Findings) -> 
                 .note(format_args!("{PLACE}: watermark {name} is {mark}, the ring ends at {tail}"));
         }
     }
+    let set_aside = field!(page, RegionWords, set_aside);
+    if set_aside > 0 {
+        let what = "unfinished operations were damaged and have been given up";
+        found.problem(PLACE, format_args!("{set_aside} {what}"));
+    }
     expiry(&page, found);
     stamps(&page, found);
     if plan.plain {
@@ -249,7 +254,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, ring_reserved), 7),
         (offset_of!(RegionWords, event_reserved), 5),
         (offset_of!(RegionWords, ack_reserved), 3),
-        (offset_of!(RegionWords, rare_reserved), 2),
+        (offset_of!(RegionWords, rare_reserved), 1),
         (offset_of!(RegionWords, floor_reserved), 5),
         (offset_of!(RegionWords, growth_reserved), 6),
         (offset_of!(RegionWords, reserved), 136),

@@ -14,6 +14,7 @@
 //! | killed after | state | who repairs |
 //! |---|---|---|
 //! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active -> Sealed |
+//! | Active -> Free, of a segment too many | - | - |
 //! | intent stored | record not covered by `committed` | recovery ignores it |
 //! | `committed` stored | record covered, not published | recovery marks it abandoned |
 //! | Active -> Sealed | - | - |
@@ -23,7 +24,8 @@
 //! Cleaning needs room for what it copies before it frees anything, and tombstones of distributed
 //! regions must get a record also when the region is full. So the last free segments are not for
 //! everybody ([`Room`]): ordinary writes leave [`Log::reserve`] of them, tombstones leave one, and
-//! only cleaners take the last. Both have lanes of their own, so that no other write fills those
+//! only cleaners take the last. How many that are, and why they suffice: [`reserve`](super::reserve).
+//! Both have lanes of their own, so that no other write fills those
 //! segments. The reserve belongs to the region, not to each process; a cleaner that stops for now
 //! leaves its segment open (class 1) for the next one, in whatever process.
 //!
@@ -81,6 +83,8 @@ pub(crate) enum Room {
     Ordinary,
     /// The same among what lives long.
     Main,
+    /// Windows of several segments leave the least reserve.
+    Window,
     /// Tombstones of distributed regions leave one for a cleaner.
     Tombstone,
     /// Copies by a cleaner, which frees more than it takes.
@@ -92,6 +96,7 @@ impl Room {
     fn leaves(self, log: &Log) -> u32 {
         match self {
             Self::Ordinary | Self::Main => log.reserve(),
+            Self::Window => log.least_reserve(),
             Self::Tombstone => 1,
             Self::Copy => 0,
         }
@@ -123,6 +128,16 @@ pub(crate) trait Author {
     fn make_room_for(&self, _segments: u32) -> Result<bool> {
         Ok(false)
     }
+    /// Waits a moment for others who clean, or look at what was emptied; false if nobody does, or
+    /// it was in vain for long enough.
+    fn wait_for_room(&self) -> bool {
+        false
+    }
+    /// Cleans until so many segments more than the reserve are free, wherever they lie; true if some
+    /// became free. Only while the author has appended nothing.
+    fn clean_for(&self, _segments: u32) -> Result<bool> {
+        Ok(false)
+    }
     /// Copies what lives in a segment elsewhere and frees it; true if that was done. Only while
     /// the author has appended nothing.
     fn vacate(&self, _segment: u32) -> Result<bool> {
@@ -140,6 +155,9 @@ const CLASSES: usize = 4;
 /// Regions of fewer segments do without classes: too much of them would be half-filled segments.
 const CLASSED_SEGMENTS: u32 = 64;
 
+/// A process has no more lanes than one for so many segments.
+const SEGMENTS_PER_LANE: usize = 32;
+
 /// Up to 17 seconds, 4 minutes, 72 minutes, more: each class lasts 16 times as long as the one
 /// before it. What a segment of a class holds has expired when the class has lasted twice.
 fn class_of(deadline: u64) -> usize {
@@ -152,16 +170,17 @@ fn class_of(deadline: u64) -> usize {
     }
 }
 
-/// Free segments that the author leaves to others.
+/// Free segments that the author of a window leaves to others.
 pub(crate) fn kept(log: &Log, author: &impl Author) -> usize {
-    let room = if author.may_use_reserve() { Room::Tombstone } else { Room::Ordinary };
+    let room = if author.may_use_reserve() { Room::Tombstone } else { Room::Window };
     room.leaves(log) as usize
 }
 
 impl Appender {
-    pub(crate) fn new() -> Self {
+    /// For a region of so many segments: what its lanes have begun is not for others.
+    pub(crate) fn new(segments: u32) -> Self {
         let threads = std::thread::available_parallelism().map_or(4, usize::from);
-        let lanes = (2 * threads).clamp(4, 32);
+        let lanes = (2 * threads).clamp(4, 32).min(segments as usize / SEGMENTS_PER_LANE).max(1);
         Self {
             own: OwnLane::new(),
             lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
@@ -194,26 +213,34 @@ impl Appender {
         if content.bytes() > log.segment_bytes() {
             return run::append(log, author, content);
         }
-        if author.lives_long()
-            && let Some(location) =
-                append_to(&mut locked(&self.main), log, author, content, Room::Main)?
-        {
-            return Ok(Some(location));
+        if author.lives_long() {
+            let appended = append_to(&mut locked(&self.main), log, author, content, Room::Main);
+            if !run::is_none(&appended) {
+                return appended;
+            }
         }
         if let (Some(deadline), true) = (content.deadline(), log.segments() >= CLASSED_SEGMENTS) {
             let lane = &self.classes[class_of(deadline)];
-            let appended = append_to(&mut locked(lane), log, author, content, Room::Ordinary)?;
-            if appended.is_some() {
-                return Ok(appended);
+            let appended = append_to(&mut locked(lane), log, author, content, Room::Ordinary);
+            if !run::is_none(&appended) {
+                return appended;
             }
         }
-        let appended = self.append_ordinary(log, author, content)?;
-        if appended.is_some() || !author.may_use_reserve() {
-            return Ok(appended);
+        let appended = self.append_ordinary(log, author, content);
+        if !run::is_none(&appended) {
+            return appended;
+        }
+        if let Some(location) = self.append_to_rest(log, author, content)? {
+            return Ok(Some(location));
+        }
+        if !author.may_use_reserve() {
+            return appended;
         }
         // A lane of its own, so that other writes do not fill the segment that was kept for this.
-        let mut lane = locked(&self.reserve);
-        append_to(&mut lane, log, author, content, Room::Tombstone)
+        match append_to(&mut locked(&self.reserve), log, author, content, Room::Tombstone) {
+            Ok(None) => appended,
+            other => other,
+        }
     }
 
     fn append_ordinary(
@@ -235,6 +262,25 @@ impl Appender {
             give_up(&mut Some(active), log);
         }
         appended
+    }
+
+    /// No segment is to be had: what other lanes of the process have left in theirs.
+    #[cold]
+    fn append_to_rest(
+        &self,
+        log: &Log,
+        author: &impl Author,
+        content: &impl Content,
+    ) -> Result<Option<Location>> {
+        let bytes = content.bytes();
+        for lane in self.lanes.iter().chain(&self.classes).chain([&self.main]) {
+            if let Ok(mut lane) = lane.try_lock()
+                && lane.is_some_and(|active| active.offset + bytes <= log.segment_bytes())
+            {
+                return append_to(&mut lane, log, author, content, Room::Ordinary);
+            }
+        }
+        Ok(None)
     }
 
     /// Appends a copy of a record among those that lived long. Never reclaims: the caller may look
@@ -352,13 +398,18 @@ pub(super) fn note(header: &SegmentHeader, content: &impl Content) {
 }
 
 /// Finds a segment with room for `need` bytes and makes it active in the author's name. `None`
-/// only if nobody freed anything during the whole search: lock-free, since each round more means
-/// that somebody made progress.
+/// only if nobody freed anything during the whole search, nor is about to: each round more means
+/// that somebody made progress, or could have.
 fn take(log: &Log, author: &impl Author, need: usize, room: Room) -> Result<Option<Active>> {
     if room == Room::Copy {
         return match take_existing(log, author, need, room) {
             Some(active) => Ok(Some(active)),
-            None => take_unbacked(log, author.thread(), 0, room),
+            None => match take_unbacked(log, author.thread(), 0, room) {
+                Ok(None) | Err(Error::FileSystemFull { .. }) => {
+                    Ok(take_open(log, author.thread(), need, None))
+                }
+                other => other,
+            },
         };
     }
     // Led by the hints, so that filling a region does not look at all segments for each one.
@@ -368,7 +419,8 @@ fn take(log: &Log, author: &impl Author, need: usize, room: Room) -> Result<Opti
     loop {
         let before = log.progress();
         match try_take(log, author, need, room) {
-            Ok(None) if log.progress() != before => {}
+            Ok(None) | Err(Error::FileSystemFull { .. })
+                if log.progress() != before || author.wait_for_room() => {}
             other => return other,
         }
     }
@@ -471,33 +523,48 @@ fn take_free(log: &Log, thread: u32, from: u32, room: Room) -> Option<Active> {
         if word.state() != Some(SegmentState::Free) {
             continue;
         }
-        if !log.has_free(room.leaves(log)) {
+        // What is left has memory: see `reserve`.
+        let leaves = room.leaves(log);
+        if !log.has_free(leaves) || log.spare_memory(leaves) <= 0 {
             return None;
         }
         if let Some(active) = claim(log, segment, word, thread, room.class()) {
             hint.store(u64::from(segment) + 1, Relaxed);
-            return Some(active);
+            return keep(log, active, room);
         }
     }
     hint.store(u64::from(log.segments()), Relaxed);
     None
 }
 
-/// The first segment that has no memory yet.
+/// What was taken, unless others who looked at the same time took what this one had to leave: then
+/// it is given back, in the generation it had, since nothing was made of it.
+fn keep(log: &Log, active: Active, room: Room) -> Option<Active> {
+    if log.has_left(room.leaves(log)) {
+        return Some(active);
+    }
+    run::give_back(log, active.word.owner(), active.segment, 1);
+    None
+}
+
+/// The first segment that has no memory yet, once those that stay have some.
 fn take_unbacked(log: &Log, thread: u32, from: u32, room: Room) -> Result<Option<Active>> {
     let hint = &log.words().unbacked_hint;
+    log.back_reserve(thread, room.leaves(log))?;
     for segment in from..log.segments() {
         let word = log.state(segment);
         if word.state() != Some(SegmentState::Unbacked) {
             continue;
         }
+        // It may have none, and others as well.
+        log.set_starved(false);
         if !log.has_free(room.leaves(log)) {
             return Ok(None);
         }
         log.back(segment)?;
         if let Some(active) = claim(log, segment, word, thread, room.class()) {
             hint.store(u64::from(segment) + 1, Relaxed);
-            return Ok(Some(active));
+            return Ok(keep(log, active, room));
         }
     }
     hint.store(u64::from(log.segments()), Relaxed);

@@ -27,18 +27,22 @@ pub(crate) mod append;
 pub(crate) mod lane;
 pub(crate) mod record;
 pub(crate) mod release;
+pub(crate) mod reserve;
 pub(crate) mod run;
 pub(crate) mod victim;
 pub(crate) mod words;
 
+use core::ops::Range;
 use core::ptr::NonNull;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::layout::region::{Geometry, RegionWords};
 use crate::layout::segment::{Birth, SegmentHeader};
+use crate::layout::thread::Attachment;
 use crate::layout::word::{Location, SegmentState, SegmentWord};
 use crate::os::file;
 use crate::os::mapping::{Mapping, Single, Window};
@@ -58,12 +62,16 @@ pub(crate) struct Log {
     first: NonNull<u8>,
     states: Window<AtomicU64>,
     headers: Window<SegmentHeader>,
+    /// Rows of the processes that have the region open.
+    members: Window<Attachment>,
     /// Values lie at multiples of it.
     alignment: usize,
     /// Binary logarithm of the bytes of a segment.
     segment_shift: u32,
     /// One bit per segment, private to the process: it held records when this process looked.
     seen: Box<[AtomicU64]>,
+    /// The file system had no memory when this process asked last.
+    starved: AtomicBool,
 }
 
 // SAFETY: `first` points into the mapping, which is shared by all threads and lives as long.
@@ -91,10 +99,12 @@ impl Log {
             first: mapping.at(usize::try_from(geometry.segments_at).ok()?, all)?,
             states: mapping.window(geometry.states_at, segments)?,
             headers: mapping.window(geometry.headers_at, segments)?,
+            members: mapping.window(geometry.attachments_at, geometry.members as usize)?,
             mapping: Arc::clone(mapping),
             geometry,
             alignment,
             segment_shift,
+            starved: AtomicBool::new(false),
             seen: (0..segments.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -367,43 +377,16 @@ impl Log {
         }
     }
 
-    /// Low mark: free segments that writes of applications leave to cleaners and tombstones. As few
-    /// as may be: in a full region each one more makes the segments fuller that are cleaned.
-    pub(crate) fn reserve(&self) -> u32 {
-        (self.segments() / 128).clamp(2, 8)
-    }
-
-    /// High mark: free segments that maintenance aims at.
-    pub(crate) fn high_mark(&self) -> u32 {
-        self.reserve() + (self.segments() / 32).clamp(1, 64)
-    }
-
-    /// Whether more than `leaving` segments may be taken, with or without memory.
-    pub(crate) fn has_free(&self, leaving: u32) -> bool {
-        let wanted = leaving as usize + 1;
-        self.count_free(wanted) == wanted
-    }
-
-    /// How many may be taken, up to `wanted`.
-    pub(crate) fn count_free(&self, wanted: usize) -> usize {
-        let start = self.words().unbacked_hint.load(Relaxed).min(u64::from(self.segments())) as u32;
-        let free = |segment: &u32| {
-            let state = self.state(*segment).state();
-            matches!(state, Some(SegmentState::Free | SegmentState::Unbacked))
-        };
-        let all = (start..self.segments()).chain(0..start);
-        all.filter(free).take(wanted).count()
-    }
-
-    /// Fills a segment with zeros. It is active in the name of `thread`, which calls this, and
-    /// holds nothing.
-    pub(crate) fn wipe(&self, segment: u32, thread: u32) {
+    /// Fills a part of a segment with zeros. It is active in the name of `thread`, of this process,
+    /// and holds nothing.
+    pub(crate) fn wipe(&self, segment: u32, thread: u32, part: Range<usize>) {
         let word = self.state(segment);
         let mine = word.state() == Some(SegmentState::Active) && word.owner() == thread;
         let Some(start) = self.segment_start(segment).filter(|_| mine) else {
             return;
         };
-        for at in (0..self.segment_bytes()).step_by(size_of::<u64>()) {
+        let end = part.end.min(self.segment_bytes());
+        for at in (part.start.next_multiple_of(size_of::<u64>())..end).step_by(size_of::<u64>()) {
             // SAFETY: `segment_start` proved that the whole segment is inside the mapping.
             let word = unsafe { start.add(at) }.cast::<u64>();
             // SAFETY: aligned, since segments are; memory of the file may be changed by others at
@@ -419,7 +402,9 @@ impl Log {
     /// system is an error.
     pub(crate) fn back(&self, segment: u32) -> Result<()> {
         let (from, bytes) = (self.geometry.segment_at(segment), self.geometry.segment_bytes);
-        crate::os::file::back(&self.file, from, bytes, &self.path)?;
+        let backed = crate::os::file::back(&self.file, from, bytes, &self.path);
+        self.set_starved(matches!(backed, Err(Error::FileSystemFull { .. })));
+        backed?;
         crate::crash::point("segment.backed");
         self.make_huge(segment);
         Ok(())

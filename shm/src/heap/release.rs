@@ -26,9 +26,10 @@ use crate::os::ofd_lock::LockFile;
 use crate::sync::{Relaxed, Release, lower};
 
 /// Gives the memory of free segments back, those with the highest numbers first, in the name of
-/// `thread`; the number of bytes. `keep`: so many free segments keep theirs. Nothing happens while
-/// somebody maps the file read-only, or gives memory back as well.
-pub(crate) fn release(log: &Log, thread: u32, keep: u32) -> Result<u64> {
+/// `thread`; the number of bytes. `keep`: so many free segments keep theirs; `most`: of no more
+/// than so many. Nothing happens while somebody maps the file read-only, or gives memory back as
+/// well.
+pub(crate) fn release(log: &Log, thread: u32, keep: u32, most: u32) -> Result<u64> {
     let Some(_lock) = exclusive(log)? else {
         return Ok(0);
     };
@@ -38,7 +39,8 @@ pub(crate) fn release(log: &Log, thread: u32, keep: u32) -> Result<u64> {
     };
     let mut released = 0;
     let with_memory = free(SegmentState::Free).count();
-    for segment in free(SegmentState::Free).take(with_memory.saturating_sub(keep as usize)) {
+    let count = with_memory.saturating_sub(keep as usize).min(most as usize);
+    for segment in free(SegmentState::Free).take(count) {
         released += release_segment(log, thread, segment)?;
     }
     if log.has_stray_memory()? {

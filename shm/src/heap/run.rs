@@ -48,8 +48,13 @@ pub(crate) fn append(
     let Ok(count) = u32::try_from(content.bytes().div_ceil(log.segment_bytes())) else {
         return Ok(None);
     };
-    let Some(head) = claim_or_make_window(log, author, count)? else {
-        return Ok(None);
+    let head = loop {
+        match claim_or_make_window(log, author, count) {
+            Ok(Some(head)) => break head,
+            // Perhaps of two that collided neither has it.
+            none if is_none(&none) && author.wait_for_room() => {}
+            none => return none.map(|_| None),
+        }
     };
     let word = log.state(head);
     join(log, head, word, count);
@@ -90,6 +95,10 @@ const COMPACTIONS: u32 = 4;
 fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
     let mut found = claim_window(log, author, count);
     if is_none(&found) && author.make_room_for(count)? {
+        found = claim_window(log, author, count);
+    }
+    // Where the file system is full, memory need not lie side by side: it can go back and come again.
+    if matches!(found, Err(Error::FileSystemFull { .. })) && author.clean_for(count)? {
         found = claim_window(log, author, count);
     }
     found = compact(log, author, count, found);
@@ -139,7 +148,8 @@ fn compact(
     found
 }
 
-fn is_none(found: &Result<Option<u32>>) -> bool {
+/// Whether there is nothing to be had, for whatever reason.
+pub(super) fn is_none<T>(found: &Result<Option<T>>) -> bool {
     matches!(found, Ok(None) | Err(Error::FileSystemFull { .. }))
 }
 
@@ -158,7 +168,8 @@ fn cheapest(log: &Log, count: u32) -> Option<u32> {
 fn cost(log: &Log, segment: u32) -> Option<u64> {
     let word = log.state(segment);
     match word.state()? {
-        SegmentState::Free | SegmentState::Unbacked => Some(0),
+        SegmentState::Free => Some(0),
+        SegmentState::Unbacked => (!log.is_starved()).then_some(0),
         SegmentState::Sealed | SegmentState::Open if log.run(segment, word).is_none() => {
             let dead = log.header(segment)?.dead.load(Acquire);
             Some((log.committed(segment) as u64).saturating_sub(dead))
@@ -255,6 +266,7 @@ impl Log {
 /// freed a segment during the search.
 pub(crate) fn claim_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
     let mut moved = false;
+    log.set_starved(false);
     loop {
         let before = log.progress();
         let found = search(log, author, count);
@@ -267,7 +279,12 @@ pub(crate) fn claim_window(log: &Log, author: &impl Author, count: u32) -> Resul
             moved = true;
             author.reclaim(false)?;
             author.forget_unread()?;
-            if release::release(log, author.thread(), append::kept(log, author) as u32)? > 0 {
+            // Only if that is enough for all of the window: others may be faster to take it.
+            let kept = append::kept(log, author) as u32;
+            if log.free_with_memory().saturating_sub(kept) >= count
+                && release::release(log, author.thread(), kept, count)? > 0
+            {
+                log.set_starved(false);
                 continue;
             }
         }
@@ -280,6 +297,26 @@ pub(crate) fn claim_window(log: &Log, author: &impl Author, count: u32) -> Resul
             return found;
         }
     }
+}
+
+/// The window that [`claim_window`] would begin with, of which nothing is claimed.
+pub(crate) fn find_window(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
+    author.reclaim(false)?;
+    let mut end = log.segments();
+    while let Some(first) = end.checked_sub(count).filter(|_| count > 0) {
+        match (first..end).rev().find(|&segment| !is_free(log, segment)) {
+            Some(taken) => end = taken,
+            None => return Ok(leaves_enough(log, author, count).then_some(first)),
+        }
+    }
+    Ok(None)
+}
+
+/// Claims one segment of a window that was found; false if it is not free any more.
+pub(crate) fn claim_one(log: &Log, thread: u32, segment: u32) -> Result<bool> {
+    claim_all(log, thread, segment, segment + 1)
+        .map(|taken| taken.is_none())
+        .map_err(|(_, error)| error)
 }
 
 /// Gives a window back that `thread` claimed and nothing in the region refers to.
@@ -321,7 +358,7 @@ fn search(log: &Log, author: &impl Author, count: u32) -> Result<Option<u32>> {
 }
 
 fn is_free(log: &Log, segment: u32) -> bool {
-    matches!(log.state(segment).state(), Some(SegmentState::Free | SegmentState::Unbacked))
+    log.may_be_taken(segment)
 }
 
 /// Whether enough segments stay free for those who must have one.

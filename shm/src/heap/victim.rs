@@ -10,7 +10,7 @@
 //! Everything here is read from hints. A wrong one costs work, never data.
 
 use crate::heap::Log;
-use crate::layout::segment::Birth;
+use crate::layout::segment::{Birth, SegmentHeader};
 use crate::layout::word::{SegmentState, SegmentWord};
 use crate::sync::{Acquire, Relaxed};
 
@@ -19,14 +19,28 @@ use crate::sync::{Acquire, Relaxed};
 pub(crate) struct Victim {
     pub(crate) segment: u32,
     pub(crate) word: SegmentWord,
-    claimed: bool,
+    /// Somebody looks at it, or empties it: it would not become free at once.
+    held: bool,
     score: f64,
 }
 
-/// The best victims, best first: at most `count`, each of which gains at least `worth` bytes.
-/// Those that another cleaner works on come last: it may be stopped. None if all of them together
-/// would not empty a single segment. `tried` are left out.
-pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<Victim> {
+/// Which segments are worth cleaning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// A segment is not cleaned for less than this many bytes.
+    pub(crate) worth: u64,
+    /// Those that somebody looks at, by number: empty if nobody asked.
+    pub(crate) looked_at: &'a [bool],
+    /// Whether those that are held count: cleaned now, they will be free some time.
+    pub(crate) held: bool,
+    /// These are left out.
+    pub(crate) tried: &'a [u32],
+}
+
+/// The best victims, best first, at most `count`. Those that another cleaner works on, and those
+/// that somebody looks at, come last or not at all. None if all of them together would not empty a
+/// single segment.
+pub(crate) fn choose(log: &Log, count: usize, wanted: Wanted<'_>) -> Vec<Victim> {
     let size = log.segment_bytes() as u64;
     let now = log.words().births.load(Relaxed);
     let mut chosen: Vec<Victim> = Vec::with_capacity(count + 1);
@@ -41,19 +55,20 @@ pub(crate) fn choose(log: &Log, count: usize, worth: u64, tried: &[u32]) -> Vec<
         // The room in an open one is there already; only who is sealed gives it back.
         let tail = if is_open(word) { 0 } else { size - committed };
         let mine = gain_of(dead, tail, size);
-        if mine == 0 || mine < worth {
+        let held = header.cleaner.load(Relaxed) != 0
+            || wanted.looked_at.get(segment as usize).is_some_and(|&looked_at| looked_at);
+        if mine == 0 || mine < wanted.worth || held && !wanted.held {
             continue;
         }
         gain += mine;
-        if tried.contains(&segment) {
+        if wanted.tried.contains(&segment) {
             continue;
         }
         let live = committed - dead;
         let age = now.saturating_sub(Birth::number(header.birth.load(Relaxed))) + 1;
         let benefit = if is_open(word) { dead } else { size - live };
         let score = benefit as f64 * age as f64 / (size + live) as f64;
-        let claimed = header.cleaner.load(Relaxed) != 0;
-        let victim = Victim { segment, word, claimed, score };
+        let victim = Victim { segment, word, held, score };
         let at = chosen.partition_point(|other| !victim.is_better_than(other));
         if at < count {
             chosen.insert(at, victim);
@@ -80,16 +95,22 @@ impl Victim {
     /// A certain segment, if it can be cleaned.
     pub(crate) fn at(log: &Log, segment: u32) -> Option<Self> {
         let word = log.state(segment);
-        is_candidate(log, segment, word).then_some(Self {
-            segment,
-            word,
-            claimed: false,
-            score: 0.,
-        })
+        is_candidate(log, segment, word).then_some(Self { segment, word, held: true, score: 0. })
     }
 
     fn is_better_than(&self, other: &Self) -> bool {
-        (other.claimed, self.score) > (self.claimed, other.score)
+        (other.held, self.score) > (self.held, other.score)
+    }
+
+    /// Says in the header that `cleaner`, by its thread descriptor, empties it. False: another one
+    /// was faster, and it is not worth two.
+    pub(crate) fn claim(&self, header: &SegmentHeader, cleaner: u32) -> bool {
+        let word = &header.cleaner;
+        let claimed = word.compare_exchange(0, u64::from(cleaner), Relaxed, Relaxed).is_ok();
+        if !claimed && self.held {
+            word.store(u64::from(cleaner), Relaxed);
+        }
+        claimed || self.held
     }
 }
 
@@ -122,9 +143,9 @@ pub(crate) struct Oldest {
 }
 
 /// The oldest segment of the small queue (class 0) if that holds more than a tenth of all bytes,
-/// else of the main queue (class 1). `any`: also such that are still appended to. `tried` are left
-/// out.
-pub(crate) fn oldest(log: &Log, tried: &[u32], any: bool) -> Option<Oldest> {
+/// else of the main queue (class 1). `any`: also such that are still appended to. `tried`, and those
+/// that are looked at by number, are left out.
+pub(crate) fn oldest(log: &Log, tried: &[u32], looked_at: &[bool], any: bool) -> Option<Oldest> {
     let mut bytes = [0, 0];
     let mut oldest: [Option<Oldest>; 2] = [None, None];
     for segment in 0..log.segments() {
@@ -147,7 +168,8 @@ pub(crate) fn oldest(log: &Log, tried: &[u32], any: bool) -> Option<Oldest> {
         };
         bytes[class] += holds.saturating_sub(dead);
         let eligible = if any { (log.cursor(segment) as u64) < committed } else { full };
-        if !eligible || tried.contains(&segment) {
+        let looked_at = looked_at.get(segment as usize).is_some_and(|&looked_at| looked_at);
+        if !eligible || looked_at || tried.contains(&segment) {
             continue;
         }
         let birth = Birth::number(birth);
@@ -180,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn claimed_ones_come_last() {
-        let victim = |claimed, score| Victim { segment: 0, word: SegmentWord(0), claimed, score };
+    fn held_ones_come_last() {
+        let victim = |held, score| Victim { segment: 0, word: SegmentWord(0), held, score };
         assert!(victim(false, 1.0).is_better_than(&victim(true, 9.0)));
         assert!(victim(false, 2.0).is_better_than(&victim(false, 1.0)));
         assert!(!victim(true, 2.0).is_better_than(&victim(true, 2.0)));

@@ -145,7 +145,9 @@ pub(crate) struct RegionWords {
     pub(crate) cleared: AtomicU64,
     /// Entries that were published after a stamp had cleared them.
     pub(crate) late: AtomicU64,
-    pub(crate) rare_reserved: [AtomicU64; 2],
+    /// Unfinished operations that made no sense, and were given up.
+    pub(crate) set_aside: AtomicU64,
+    pub(crate) rare_reserved: AtomicU64,
 
     // Line 6: written by every destroy, read by every write.
     /// Writers start above it: highest of closed time, clear stamp, highest dropped version.
@@ -201,7 +203,10 @@ pub(crate) struct RegionWords {
     pub(crate) growths: AtomicU64,
     /// Segments whose memory went back to the system.
     pub(crate) segments_released: AtomicU64,
-    pub(crate) maintenance_reserved: [AtomicU64; 2],
+    /// `births` when maintenance last found them changed; a hint.
+    pub(crate) quiet_births: AtomicU64,
+    /// When that was, microseconds since 1970; a hint.
+    pub(crate) quiet_since: AtomicU64,
 
     pub(crate) reserved: [AtomicU64; 136],
     /// One entry per other origin; written by the bridge.

@@ -174,6 +174,7 @@ fn region_words() -> String {
         recoveries: "thread descriptors of dead members recovered so far",
         cleared: "stamp up to which cleared entries are swept; bits 0-14: `late` as it was then",
         late: "entries that were published after a stamp had cleared them",
+        set_aside: "unfinished operations that made no sense, and were given up",
         rare_reserved: "zero",
         floor: "writers start above this version",
         entries: "visible entries, counted only where `max_entries` bounds them; a hint",
@@ -199,7 +200,8 @@ fn region_words() -> String {
         evicted: "entries evicted: the clock by which ghosts age",
         growths: "tables that took the place of smaller ones",
         segments_released: "segments whose memory went back to the system",
-        maintenance_reserved: "zero",
+        quiet_births: "`births` when maintenance last found them changed; any value is right",
+        quiet_since: "when that was, microseconds since 1970; any value is right",
         reserved: "zero",
         origins: "one entry per other origin",
     })

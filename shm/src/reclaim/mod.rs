@@ -266,12 +266,23 @@ pub(crate) fn quarantine(
     Ok(Some(quarantined))
 }
 
-/// Which segments somebody looks at. Hazards are read before pins: see [`pin`].
+/// Which segments somebody looks at, for certain. Hazards are read before pins: see [`pin`].
 fn protected(log: &Log, protectors: Protectors<'_>) -> Vec<bool> {
-    let mut protected = vec![false; log.segments() as usize];
     if crash::skips_hazard_scan() {
-        return protected;
+        return vec![false; log.segments() as usize];
     }
+    let members = log.words().members_used.load(SeqCst) as usize;
+    let mut rows = protectors.members.iter().take(members);
+    if rows.any(|row| row.plain_hazards.load(SeqCst) != 0) && !(protectors.barrier)() {
+        return vec![true; log.segments() as usize];
+    }
+    looked_at(log, protectors)
+}
+
+/// The same without a barrier: of those that began to look a moment ago some may be missing. What
+/// a stopped process looks at is there. A hint, for who may choose another segment.
+pub(crate) fn looked_at(log: &Log, protectors: Protectors<'_>) -> Vec<bool> {
+    let mut protected = vec![false; log.segments() as usize];
     let mut protect = |word: u64| {
         if let Some(segment) = word.checked_sub(1)
             && let Some(flag) = protected.get_mut(segment as usize)
@@ -280,10 +291,6 @@ fn protected(log: &Log, protectors: Protectors<'_>) -> Vec<bool> {
         }
     };
     let members = log.words().members_used.load(SeqCst) as usize;
-    let mut rows = protectors.members.iter().take(members);
-    if rows.any(|row| row.plain_hazards.load(SeqCst) != 0) && !(protectors.barrier)() {
-        return vec![true; log.segments() as usize];
-    }
     scan_hazards(protectors.threads, &log.words().threads_used, &mut protect);
     for member in protectors.members.iter().take(members) {
         let pins = member.pins_used.load(SeqCst) as usize;

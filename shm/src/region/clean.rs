@@ -46,7 +46,7 @@ use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::append::Author;
 use crate::heap::record::Record;
-use crate::heap::victim::{self, Victim};
+use crate::heap::victim::{self, Victim, Wanted};
 use crate::layout::counters::Counter;
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{Location, SlotRef, SlotWord};
@@ -71,6 +71,9 @@ pub(crate) struct Goal {
     pub(crate) worth: u64,
     /// So many bytes were copied.
     pub(crate) bytes: u64,
+    /// Whether what others look at is cleaned, too: it does not become free at once, so it is of no
+    /// use to a write that waits for room, and takes some.
+    pub(crate) held: bool,
 }
 
 /// What a cleaning did.
@@ -163,10 +166,13 @@ impl Mapped {
 
     /// Cleans, or evicts, for a write that finds no more than the reserve.
     pub(crate) fn make_room(&self, context: &Context) -> Result<bool> {
+        if self.builder.give_up(&self.log) {
+            return Ok(true);
+        }
         if self.evicts() {
             return self.evict_for_write(context, 0);
         }
-        let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX };
+        let goal = Goal { free: self.log.reserve(), worth: 0, bytes: u64::MAX, held: false };
         let done = self.clean(context, goal)?;
         if done.records > 0 {
             self.descriptor(context).count(Counter::ForegroundCleans, 1);
@@ -218,7 +224,10 @@ impl<'m> Cleaner<'m> {
         let log = &self.region.log;
         let mut tried: Vec<u32> = Vec::new();
         while !log.has_free(goal.free) {
-            let victims = victim::choose(log, BATCH, goal.worth, &tried);
+            let looked_at = reclaim::looked_at(log, self.region.protectors());
+            let Goal { worth, held, .. } = goal;
+            let wanted = Wanted { worth, looked_at: &looked_at, held, tried: &tried };
+            let victims = victim::choose(log, BATCH, wanted);
             if victims.is_empty() {
                 return Ok(());
             }
@@ -249,7 +258,10 @@ impl<'m> Cleaner<'m> {
             mine.clear();
             return Ok(true);
         };
-        header.cleaner.store(u64::from(self.context.index), Relaxed);
+        if !victim.claim(header, self.context.index) {
+            mine.clear();
+            return Ok(true);
+        }
         crash::point("clean.claimed");
         // SAFETY: the hazard was announced before the state was read as sealed.
         let emptied = unsafe { self.empty(segment, done) };

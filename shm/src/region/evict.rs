@@ -206,7 +206,7 @@ impl Mapped {
     pub(crate) fn evict_for_write(&self, context: &Context, more: u32) -> Result<bool> {
         let free = self.log.reserve().saturating_add(more);
         let worth = self.log.segment_bytes() as u64 / WORTH;
-        let cleaned = self.clean(context, Goal { free, worth, bytes: u64::MAX })?;
+        let cleaned = self.clean(context, Goal { free, worth, bytes: u64::MAX, held: false })?;
         let cleaner = Cleaner::begin(self, context);
         let mut evictor =
             Evictor { cleaner: &cleaner, limit: u64::MAX, keeps: None, spared: false };
@@ -248,7 +248,9 @@ impl<'m> Evictor<'_, 'm> {
         let log = &self.region().log;
         let (mut tried, mut rounds) = (Vec::new(), ROUNDS);
         while !log.has_free(free) {
-            let Some(oldest) = victim::oldest(log, &tried, false) else {
+            // What somebody looks at would be lost and make no room.
+            let looked_at = reclaim::looked_at(log, self.region().protectors());
+            let Some(oldest) = victim::oldest(log, &tried, &looked_at, false) else {
                 if !std::mem::take(&mut self.spared) || rounds == 0 {
                     return Ok(());
                 }
@@ -279,7 +281,7 @@ impl<'m> Evictor<'_, 'm> {
         let log = &self.region().log;
         let (mut tried, mut done) = (Vec::new(), Cleaned::default());
         while self.has_to() {
-            let Some(oldest) = victim::oldest(log, &tried, true) else {
+            let Some(oldest) = victim::oldest(log, &tried, &[], true) else {
                 return Ok(());
             };
             if self.empty(oldest, &mut done)? || self.has_to() {

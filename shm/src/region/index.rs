@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | each segment for the new table | active, owner dead | recovery: Active -> Sealed |
 //! | it is empty, and says so in its `RunWord` | the same | the same |
+//! | a piece of it is zero (see [`build`]) | the same | the same |
 //! | directory names the table | it grows; its segments are active, owner dead | recovery: Active -> Index |
 //! | a segment becomes Index | the same | the same |
 //! | steps of a chain | see [`grow`] | whoever inserts |
@@ -27,21 +28,17 @@
 
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::heap::append::Author;
 use crate::heap::record::Record;
-use crate::heap::run;
 use crate::layout::bucket::MAX_OVERFLOW;
 use crate::layout::region::{Geometry, MAX_TABLE};
 use crate::layout::thread::{InsertDescriptor, MOVER_HAZARD, ThreadDescriptor};
-use crate::layout::word::{
-    HeaderWord, Location, RunWord, SegmentState, SegmentWord, SlotRef, SlotWord,
-};
+use crate::layout::word::{HeaderWord, Location, SegmentState, SegmentWord, SlotRef, SlotWord};
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence, raise};
+use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst, fence, raise};
 use crate::table::grow::{self, Contents, Mover, Stuck};
 use crate::table::pin::{TablePin, pin};
-use crate::table::{Chain, View, insert, tables};
+use crate::table::{Chain, View, tables};
 
 /// Chains that an insert moves beside its own.
 const MOVED_PER_INSERT: u64 = 4;
@@ -67,6 +64,10 @@ impl Contents for Mapped {
 
     fn descriptor(&self, thread: u32) -> Option<&InsertDescriptor> {
         self.threads.get(thread as usize).map(|thread| &thread.insert)
+    }
+
+    fn note_set_aside(&self) {
+        self.words().set_aside.fetch_add(1, Relaxed);
     }
 
     unsafe fn hash_of(&self, location: Location) -> Result<u32> {
@@ -148,22 +149,11 @@ impl Mapped {
                 self.move_chain(mover, log2, primary)?;
                 log2 += 1;
             } else if header.is_pending() {
-                self.help(table, primary, header)?;
+                self.help_or_set_aside(table.buckets, primary, header);
             } else {
                 return Ok(Place { table, primary, header });
             }
         }
-    }
-
-    /// Finishes the insert that a pending header names.
-    pub(crate) fn help(&self, table: View<'_>, primary: u32, header: HeaderWord) -> Result<()> {
-        let descriptor = self.descriptor_of(header).ok_or_else(|| self.damaged_bucket(primary))?;
-        insert::help(table.buckets, primary, header, descriptor)
-            .map_err(|_| self.damaged_bucket(primary))
-    }
-
-    fn descriptor_of(&self, header: HeaderWord) -> Option<&InsertDescriptor> {
-        Contents::descriptor(self, header.thread())
     }
 
     /// Moves a chain to the next table, if it is not moved.
@@ -249,9 +239,10 @@ impl Mapped {
     /// Finishes a growth that was begun, for maintenance.
     pub(crate) fn finish_growth(&self, thread: &ThreadDescriptor) -> Result<()> {
         let pin = self.pin_table(thread);
+        let built = self.finish_build(pin.log2);
         let moved = self.move_all(mover(thread), pin.log2);
         pin.release();
-        moved
+        built.and(moved)
     }
 
     /// Moves chains of table `log2` until all are moved.
@@ -306,80 +297,6 @@ impl Mapped {
             }
         }
         Ok(())
-    }
-
-    /// Builds the table of twice the size beside table `log2`, unless somebody has or, if it is not
-    /// `urgent`, does. False: there is no memory for it. The author's thread has pinned table
-    /// `log2` or an earlier one.
-    pub(crate) fn build_next(&self, author: &impl Author, log2: u32, urgent: bool) -> Result<bool> {
-        let words = self.words();
-        if words.table.load(SeqCst) != u64::from(log2) || self.grows_from(log2) {
-            // Nobody makes the index of a destroyed region larger.
-            return if self.is_destroyed() { Err(self.damaged_table(log2)) } else { Ok(true) };
-        }
-        let next = log2 + 1;
-        if next > MAX_TABLE {
-            return Ok(false);
-        }
-        let mine = u64::from(log2) << 32 | u64::from(author.thread());
-        if !urgent && words.builder.load(Relaxed) >> 32 == u64::from(log2) {
-            return Ok(true);
-        }
-        words.builder.store(mine, Relaxed);
-        self.retire_tables();
-        let count = u32::try_from(self.log.geometry().table_segments(next)).unwrap_or(u32::MAX);
-        let claimed = match urgent {
-            true => run::claim_or_compact(&self.log, author, count),
-            false => run::claim_window(&self.log, author, count),
-        };
-        let Some(first) = claimed? else {
-            return Ok(false);
-        };
-        crash::point("grow.claimed");
-        for segment in first..first + count {
-            if let Some(header) = self.log.header(segment) {
-                let generation = self.log.state(segment).generation();
-                header.run.store(RunWord::table(next, generation).0, Release);
-            }
-        }
-        for segment in first..first + count {
-            self.log.wipe(segment, author.thread());
-        }
-        crash::point("grow.built");
-        let named =
-            words.tables[next as usize].compare_exchange(0, u64::from(first) + 1, SeqCst, SeqCst);
-        crash::point("grow.named");
-        match named {
-            Ok(_) => self.settle_table(next),
-            Err(_) => run::give_back(&self.log, author.thread(), first, count),
-        }
-        Ok(true)
-    }
-
-    /// Whether somebody has memory for the table of twice the size, which has no name yet.
-    pub(crate) fn is_being_built(&self, log2: u32) -> bool {
-        (0..self.log.segments()).any(|segment| {
-            let word = self.log.state(segment);
-            let built = RunWord::table(log2 + 1, word.generation()).0;
-            word.state() == Some(SegmentState::Active)
-                && self.log.header(segment).is_some_and(|header| header.run.load(Acquire) == built)
-        })
-    }
-
-    /// Active -> Index for all segments of a table that the directory names, whoever built it.
-    fn settle_table(&self, log2: u32) {
-        let Some((first, count)) = tables::place(&self.log, log2) else {
-            return;
-        };
-        for segment in first..first + count {
-            let word = self.log.state(segment);
-            if word.state() == Some(SegmentState::Active)
-                && tables::is_part(&self.log, log2, segment, word)
-                && self.log.transition(segment, word, word.becomes(SegmentState::Index, log2))
-            {
-                crash::point("grow.settled");
-            }
-        }
     }
 
     /// Frees the tables that nobody looks at any more; the number of segments.
@@ -483,6 +400,8 @@ impl Mapped {
         }
     }
 }
+
+pub(crate) mod build;
 
 const _: () = assert!(MAX_OVERFLOW > 0 && Geometry::table_buckets(MAX_TABLE) <= u32::MAX as u64);
 

@@ -1,17 +1,26 @@
 //! Upkeep: what any member may do beside its work, so that writes need not do it.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crash;
 
 use crate::error::Result;
 use crate::heap::release;
+use crate::layout::word::SegmentState;
+use crate::os::clock;
 use crate::recover::Recovery;
 use crate::region::Region;
 use crate::region::clean::Goal;
 use crate::region::mapped::Mapped;
 use crate::region::sweep::Swept;
+use crate::region::thread::Context;
+use crate::sync::Relaxed;
 
 /// A segment is not cleaned in the background for less than this part of its bytes.
 const WORTH: u64 = 8;
+/// A region from which no segment was taken for so long is idle.
+const IDLE: Duration = Duration::from_secs(10);
 /// The same in an evicting region, where copies are promoted.
 const EVICTING_WORTH: u64 = 2;
 
@@ -26,18 +35,23 @@ pub struct MaintainOptions {
     /// Clean every segment of which an eighth is dead, not only until enough are free. Default
     /// false.
     pub compact: bool,
+    /// Memory of free segments goes back to the system when no segment has been taken for so long,
+    /// as this call and earlier ones of all members saw it. A thirty-second of the region and the
+    /// reserve for cleaning keep theirs, so that a burst of writes does not have to ask for it.
+    /// Default 10 s; `None`: never.
+    pub idle: Option<Duration>,
 }
 
 impl Default for MaintainOptions {
     fn default() -> Self {
-        Self { copy_bytes: 64 << 20, sweep: 1 << 20, compact: false }
+        Self { copy_bytes: 64 << 20, sweep: 1 << 20, compact: false, idle: Some(IDLE) }
     }
 }
 
 impl MaintainOptions {
     /// Everything that is worth it, without a limit.
     pub fn thorough() -> Self {
-        Self { copy_bytes: u64::MAX, sweep: u64::MAX, compact: true }
+        Self { copy_bytes: u64::MAX, sweep: u64::MAX, compact: true, ..Self::default() }
     }
 }
 
@@ -57,6 +71,8 @@ pub struct Maintenance {
     pub bytes_moved: u64,
     /// Segments that became free.
     pub segments_freed: u64,
+    /// Bytes of memory given back to the system, because the region was idle.
+    pub bytes_released: u64,
 }
 
 impl Maintenance {
@@ -67,6 +83,7 @@ impl Maintenance {
         self.records_moved += other.records_moved;
         self.bytes_moved += other.bytes_moved;
         self.segments_freed += other.segments_freed;
+        self.bytes_released += other.bytes_released;
     }
 }
 
@@ -104,8 +121,38 @@ impl Mapped {
             self.reclaim(&context, all)?;
         }
         self.forget_unread(&context)?;
-        let keep = if self.is_distributed() { self.log.reserve() } else { 0 };
-        release::release(&self.log, context.index, keep)
+        // What lives may have to be cleaned, also where the file system gives nothing any more.
+        let keeps = self.is_distributed() || self.holds_anything();
+        let keep = if keeps { self.log.reserve() } else { 0 };
+        release::release(&self.log, context.index, keep, u32::MAX)
+    }
+
+    /// Whether any record lives, as far as the hints say.
+    fn holds_anything(&self) -> bool {
+        (0..self.log.segments()).any(|segment| {
+            let empty = [SegmentState::Free, SegmentState::Unbacked, SegmentState::Index];
+            let holds = self.log.state(segment).state().is_some_and(|it| !empty.contains(&it));
+            let dead = self.log.header(segment).map_or(0, |header| header.dead.load(Relaxed));
+            holds && dead < self.log.committed(segment) as u64
+        })
+    }
+
+    /// Gives memory back if no segment was taken for `idle`. The two words are hints of all
+    /// members: whoever finds that segments were taken says when, and nobody gives anything back
+    /// before that is long ago.
+    fn release_if_idle(&self, context: &Context, idle: Option<Duration>) -> Result<u64> {
+        let (words, now) = (self.words(), clock::coarse_micros());
+        let births = words.births.load(Relaxed);
+        if words.quiet_births.load(Relaxed) != births {
+            words.quiet_since.store(now, Relaxed);
+            words.quiet_births.store(births, Relaxed);
+            crash::point("maintain.noted");
+        }
+        let quiet = now.saturating_sub(words.quiet_since.load(Relaxed));
+        if idle.is_none_or(|idle| u128::from(quiet) < idle.as_micros()) {
+            return Ok(0);
+        }
+        release::release(&self.log, context.index, self.log.high_mark(), u32::MAX)
     }
 
     fn worth(&self) -> u64 {
@@ -127,12 +174,14 @@ impl Mapped {
             free: if options.compact { u32::MAX - 1 } else { self.log.high_mark() },
             worth: self.log.segment_bytes() as u64 / self.worth(),
             bytes: options.copy_bytes,
+            held: true,
         };
         let cleaned = self.clean(&context, goal)?;
         done.segments_cleaned = cleaned.segments;
         done.records_moved = cleaned.records;
         done.bytes_moved = cleaned.bytes;
         done.segments_freed += cleaned.freed;
+        done.bytes_released = self.release_if_idle(&context, options.idle)?;
         Ok(done)
     }
 }

@@ -21,6 +21,7 @@ use crate::os::mapping::{Mapping, Window};
 use crate::reclaim::Protectors;
 use crate::reclaim::pin::Pins;
 use crate::region::attributes::Attributes;
+use crate::region::index::build::Builder;
 use crate::sync::{AtomicU64, Relaxed, Release, SeqCst, fence, raise};
 use crate::table::tables::Tables;
 
@@ -66,6 +67,7 @@ pub(crate) struct Mapped {
     /// All descriptors claimed through this instance.
     pub(crate) owned_threads: Mutex<Vec<u32>>,
     pub(crate) appender: Appender,
+    pub(crate) builder: Builder,
     pub(crate) pins: Pins,
     /// Bit n = cursor word n of the row belongs to a subscription of this process.
     pub(crate) cursors: Mutex<u64>,
@@ -75,6 +77,8 @@ pub(crate) struct Mapped {
     pub(crate) plain_hazards: bool,
     /// When a sweep for room last found nothing, by the coarse clock.
     pub(crate) swept_in_vain: PrivateU64,
+    /// State of affairs in which a writer last waited for room in vain; see `write::way`.
+    pub(crate) waited_in_vain: PrivateU64,
     /// Recoveries counted when all sealed segments were last looked at.
     pub(crate) looked_at: PrivateU64,
     /// Whether the last look for dead segments left some to subscriptions; see `region::unread`.
@@ -128,12 +132,14 @@ impl Mapped {
             instance: PrivateU64::new(INSTANCES.fetch_add(1, Ordering::Relaxed)),
             idle_threads: Mutex::new(Vec::new()),
             owned_threads: Mutex::new(Vec::new()),
-            appender: Appender::new(),
+            builder: Builder::default(),
+            appender: Appender::new(log.segments()),
             pins: Pins::default(),
             cursors: Mutex::new(0),
             puts_plainly: facts.attributes.puts_plainly(),
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
+            waited_in_vain: PrivateU64::new(u64::MAX),
             looked_at: PrivateU64::new(u64::MAX),
             keeps_unread: AtomicBool::new(false),
             looked_through: PrivateU64::new(0),
@@ -259,6 +265,7 @@ impl Drop for Mapped {
         if self.attachment == usize::MAX || self.members.is_forked_child() {
             return;
         }
+        self.builder.give_up(&self.log);
         self.appender.release(&self.log);
         // Threads that still run keep a context for this instance; they will never use it again.
         let owned = self.owned_threads.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -66,7 +66,6 @@ use std::sync::Arc;
 
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::heap::append::Author;
 use crate::heap::record::{Draft, Mark, Record, own_state, set_previous, set_version};
 use crate::layout::counters::Counter;
 use crate::layout::record::{
@@ -186,51 +185,6 @@ struct Writer<'m> {
     way: Way,
 }
 
-impl Author for Writer<'_> {
-    fn thread(&self) -> u32 {
-        self.context.index
-    }
-
-    fn announce(&self, location: Location) {
-        self.thread.intent.record.store(location.0 + 1, Release);
-    }
-
-    fn reclaim(&self, all: bool) -> Result<bool> {
-        Ok(self.region.reclaim(self.context, all)? > 0)
-    }
-
-    fn forget_unread(&self) -> Result<bool> {
-        Ok(self.region.forget_unread(self.context)? > 0)
-    }
-
-    fn make_room(&self) -> Result<bool> {
-        self.let_go();
-        self.region.make_room(self.context)
-    }
-
-    fn make_room_for(&self, segments: u32) -> Result<bool> {
-        self.make_way(segments)
-    }
-
-    fn vacate(&self, segment: u32) -> Result<bool> {
-        // Cleaning needs the intent.
-        if self.appended.is_some() {
-            return Ok(false);
-        }
-        self.let_go();
-        self.region.vacate(self.context, segment)
-    }
-
-    fn may_use_reserve(&self) -> bool {
-        // Destroys of local regions can do without a record.
-        self.change.kind == Kind::Tombstone && self.region.is_distributed()
-    }
-
-    fn lives_long(&self) -> bool {
-        self.lives_long
-    }
-}
-
 impl Mapped {
     /// Frees dead segments, and returns their number. `all` looks at every sealed one, if a
     /// recovery gave reason to.
@@ -255,7 +209,7 @@ impl Mapped {
         let fixed = Extent::of(key_len, 0, DEADLINE_BYTES + PREVIOUS_BYTES, self.log.alignment())
             .map_or(usize::MAX, |extent| extent.value);
         // The smallest index is one segment.
-        let others = 1 + u64::from(self.log.reserve()) + 1;
+        let others = 1 + u64::from(self.log.least_reserve()) + 1;
         let segments = u64::from(self.log.segments()).saturating_sub(others) as usize;
         self.log.segment_bytes().saturating_mul(segments).saturating_sub(fixed).min(MAX_VALUE)
     }
@@ -267,7 +221,7 @@ impl Mapped {
         }
         loop {
             let written = self.write_as_is(&change);
-            if !matches!(written, Err(Error::OutOfSpace { .. })) {
+            if !matches!(written, Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. })) {
                 return written;
             }
             if !self.finish_clear()? && !self.sweep_for_room()? {
@@ -672,6 +626,7 @@ impl<'m> Writer<'m> {
         region.count_change(empty, new);
         let position = self.announce_change(location, version, announces);
         // The write has taken place: what goes wrong there, others will find.
+        let _ = region.build_some(self.pin.log2);
         let _ = region.help_growth(mover(self.thread));
         let token = Token { version, origin: self.origin(), kind: self.change.kind };
         Ok(Attempt::Done(Written::Done { token, created: true, position }))
@@ -788,6 +743,7 @@ pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
     SlotWord::empty(index, counter)
 }
 
+mod author;
 mod count;
 mod lengthen;
 mod pass;

@@ -28,7 +28,7 @@
 //! be unlinked. All of these accesses are `SeqCst`.
 
 use crate::crash;
-use crate::layout::bucket::{MAX_OVERFLOW, SLOTS};
+use crate::layout::bucket::{Bucket, MAX_OVERFLOW, SLOTS};
 use crate::layout::thread::InsertDescriptor;
 use crate::layout::word::{HeaderWord, LINK_FROZEN, Location, SlotWord};
 use crate::reclaim::hazard::Hazard;
@@ -42,6 +42,18 @@ pub(crate) trait Contents {
 
     /// Where helpers find the insert of a thread.
     fn descriptor(&self, thread: u32) -> Option<&InsertDescriptor>;
+
+    /// Counts an insert that was set aside, since nothing describes it.
+    fn note_set_aside(&self);
+
+    /// Finishes the insert that a pending header names, or sets it aside.
+    fn help_or_set_aside(&self, buckets: &[Bucket], primary: u32, seen: HeaderWord) {
+        let descriptor = self.descriptor(seen.thread());
+        let helped = descriptor.map(|it| insert::help(buckets, primary, seen, it));
+        if helped != Some(Ok(())) && insert::set_aside(buckets, primary, seen) {
+            self.note_set_aside();
+        }
+    }
 
     /// Low half of the hash of a record's key.
     ///
@@ -119,8 +131,7 @@ fn freeze_header<C: Contents>(
             return Ok(Some(header));
         }
         if header.is_pending() {
-            let descriptor = contents.descriptor(header.thread()).ok_or(Stuck::Broken)?;
-            insert::help(old.buckets, primary, header, descriptor)?;
+            contents.help_or_set_aside(old.buckets, primary, header);
         } else if word.compare_exchange(header.0, header.frozen().0, SeqCst, Relaxed).is_ok() {
             crash::point("grow.frozen");
             return Ok(Some(header.frozen()));

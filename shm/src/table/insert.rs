@@ -11,6 +11,11 @@
 //! | slot CAS | bucket pending, key present | next inserter or recovery: ends the claim |
 //! | end of claim | done | - |
 //!
+//! A descriptor that does not describe the insert its header names, while the header stays as it
+//! is, was damaged: its owner changes it only after the insert has ended. Then the claim is *set
+//! aside*: it ends without the slot, once, by one CAS of the header, so that the chain is of use to
+//! everybody else. Whether the key is there then is what the slots say.
+//!
 //! Orderings. Descriptor stores are `Release` and helper loads `Acquire`, so a helper that read
 //! any field of a *later* insert also sees that the header has moved on and gives up. The claim is
 //! `SeqCst` (it is the decision); the slot CAS is `SeqCst` because readers validate hazards
@@ -103,6 +108,15 @@ pub(crate) fn help(
     let _ = header.compare_exchange(seen.0, seen.finished().0, SeqCst, Relaxed);
     crash::point("help.finished");
     Ok(())
+}
+
+/// Ends a claim that its descriptor does not describe. True for the one who did.
+#[cold]
+pub(crate) fn set_aside(buckets: &[Bucket], primary: u32, seen: HeaderWord) -> bool {
+    let header = &buckets[primary as usize].header;
+    let ended = header.compare_exchange(seen.0, seen.finished().0, SeqCst, Relaxed).is_ok();
+    crash::point("insert.set_aside");
+    ended
 }
 
 #[cfg(all(test, vug_loom))]

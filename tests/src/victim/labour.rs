@@ -199,7 +199,9 @@ impl Labourer<'_> {
     }
 
     fn rare(&mut self, node: &Node, region: &Region) {
-        match self.below(12) {
+        match self.below(14) {
+            12 if !keeps_its_entries(region) => drop(unless_full(region.clear())),
+            13 => self.watch(node, region),
             10 => self.serve(node, region),
             11 if region.name() == MORTAL => {
                 let ttl = Expiry::destroy(Duration::from_micros(1 + self.below(30_000)));
@@ -254,6 +256,20 @@ impl Labourer<'_> {
         unless_full(region.put(b"shared-0", &encode(3, 30)));
         seat.quiet().expect("quiet");
         seat.disarm().expect("disarm");
+    }
+
+    /// Reads as one who may not write: it holds memory by a lock that goes with it.
+    fn watch(&mut self, node: &Node, region: &Region) {
+        let reader = Node::open_read_only(node.home()).expect("open");
+        let region = reader.region(region.name()).expect("open");
+        let mut value = Vec::new();
+        for n in 0..SHARED {
+            let key = format!("shared-{n}");
+            let found = region.get_into(key.as_bytes(), &mut value).expect("get");
+            if found.is_some_and(|token| token.kind == Kind::Value) {
+                super::oracle::decode(&value);
+            }
+        }
     }
 
     /// Comes and goes as a second member of the process.

@@ -7,6 +7,7 @@ use super::history;
 use super::labour;
 use super::mixed::Mixed;
 use super::oracle::{Oracle, Report, encode};
+use super::tight;
 use super::workload;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -242,6 +243,11 @@ pub fn main(arguments: &[String]) {
         ("grow", [slot, first, end]) => {
             let [slot, first, end] = [slot, first, end].map(|n| n.parse().expect("a number"));
             grow::run(home, slot, first, end);
+        }
+        ("rewrite", [seed, count, threads]) => {
+            let [seed, count, threads] =
+                [seed, count, threads].map(|n| n.parse().expect("a number"));
+            tight::run(home, seed, count, threads);
         }
         ("stress", [start]) => super::stress::run(home, start.parse().expect("a number")),
         ("history", [start]) => history::record(home, start.parse().expect("a number")),

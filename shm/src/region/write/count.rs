@@ -1,6 +1,6 @@
 //! What a write counts when it is over.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout::counters::Counter;
 use crate::region::Kind;
 use crate::region::write::{Condition, Writer, Written};
@@ -17,7 +17,6 @@ impl Writer<'_> {
                     self.thread.count(counter, 1);
                 }
             }
-            Err(Error::FileSystemFull { .. }) => self.thread.count(Counter::OutOfSpace, 1),
             // What is out of space may be tried again: who gives up counts it.
             Err(_) => {}
         }

@@ -63,6 +63,10 @@ impl<'m> Writer<'m> {
         if region.grows_from(table.log2) {
             return Ok(Attempt::Again);
         }
+        // Dead members may hold what is missing.
+        if crate::recover::recover_region(region).is_ok_and(|freed| freed > 0) {
+            return Ok(Attempt::Again);
+        }
         // Or has that memory and no name for the table yet. It may be stopped or die: then there is
         // none after all.
         if region.is_being_built(table.log2) && self.way.wait() {

@@ -258,7 +258,7 @@ impl Mapped {
         // chain that was moved see to it that the growth ends; what goes wrong there, others find.
         let _ = self.help_growth(mover(thread));
         let written = self.carry_out(writer);
-        if !matches!(written, Err(Error::OutOfSpace { .. })) {
+        if !matches!(written, Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. })) {
             return written;
         }
         if self.finish_clear()? || self.sweep_for_room()? {

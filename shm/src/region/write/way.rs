@@ -3,11 +3,15 @@
 use core::cell::Cell;
 use core::time::Duration;
 
+use std::sync::atomic::Ordering;
+
 use crate::error::Result;
 use crate::heap::append::Author;
-use crate::layout::word::Location;
+use crate::layout::thread::OPERATION_HAZARDS;
+use crate::layout::word::{Location, SegmentState};
+use crate::region::mapped::Mapped;
 use crate::region::write::{Condition, Writer};
-use crate::sync::Release;
+use crate::sync::{Relaxed, Release, SeqCst};
 
 /// Of one attempt.
 #[derive(Debug, Default)]
@@ -19,8 +23,10 @@ pub(super) struct Way {
     old: Cell<Option<Location>>,
     /// There is no room for the record of a destroy, which can do without; stays for all attempts.
     none: Cell<bool>,
-    /// How often it waited for somebody who builds a larger index.
+    /// How often it waited for somebody who builds a larger index, or cleans.
     waits: Cell<u32>,
+    /// The state of affairs in which it waits for room.
+    waits_at: Cell<Option<u64>>,
 }
 
 /// Half a second in all. To build the largest table takes about as long.
@@ -54,6 +60,49 @@ impl Way {
     /// Whether the entry has to be found again.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.get()
+    }
+}
+
+impl Mapped {
+    /// There is no room, and nothing to clean: whether others are about to make some. If so, lets
+    /// them go on for a moment. Not for long: they may be stopped; and not again before anything
+    /// has changed, so that a region that is full says so at once.
+    pub(super) fn is_waited_for(&self, way: &Way) -> bool {
+        let (frees, recoveries) = self.log.progress();
+        let now = frees.wrapping_add(recoveries);
+        if self.waited_in_vain.load(Ordering::Relaxed) == now || !self.is_making_room() {
+            return false;
+        }
+        if way.waits_at.replace(Some(now)) != Some(now) {
+            way.waits.set(0);
+        }
+        let goes_on = way.wait();
+        if !goes_on {
+            self.waited_in_vain.store(now, Ordering::Relaxed);
+        }
+        goes_on
+    }
+
+    /// Whether somebody empties a segment, claims several side by side, or a running operation looks
+    /// at one that is empty. For what guards keep nobody waits.
+    fn is_making_room(&self) -> bool {
+        let log = &self.log;
+        let is = |segment: u32, state| log.state(segment).state() == Some(state);
+        let worked_on = |segment: u32| {
+            let Some(header) = log.header(segment) else {
+                return false;
+            };
+            let fresh = header.committed.load(Relaxed) == 0 && header.run.load(Relaxed) == 0;
+            is(segment, SegmentState::Sealed) && header.cleaner.load(Relaxed) != 0
+                || is(segment, SegmentState::Active) && fresh
+        };
+        let used = self.words().threads_used.load(SeqCst) as usize;
+        let hazards = self.threads.iter().take(used);
+        let mut looked_at = hazards
+            .flat_map(|thread| &thread.hazards[..OPERATION_HAZARDS])
+            .filter_map(|hazard| u32::try_from(hazard.load(SeqCst).checked_sub(1)?).ok());
+        (0..log.segments()).any(worked_on)
+            || looked_at.any(|segment| is(segment, SegmentState::Quarantine))
     }
 }
 
