@@ -62,7 +62,8 @@ pub(crate) struct Doctor {
     /// Show also what is merely good to know
     #[arg(long)]
     pub(crate) all: bool,
-    /// Mend what is safe to mend: recover dead members, remove files that nobody can use
+    /// Mend what is safe to mend: recover dead members, clean regions and release free memory,
+    /// remove files that nobody can use (asks first)
     #[arg(long)]
     pub(crate) fix: bool,
     /// Remove files without asking
