@@ -3,25 +3,57 @@
 //! A handle is `generation << 32 | slot << 8 | kind`. The kind byte is odd, so no aligned object
 //! has such an address; the generation of a slot goes up when its handle is closed, so a handle
 //! that was closed stays invalid for ever (a slot whose generations are used up is retired).
-//! Nothing here is `unsafe`: whatever number a caller passes is an index to be checked.
+//! Whatever number a caller passes is an index to be checked. (Views and handles of keys belong to
+//! a thread and have numbers of their own: see `desk`.)
 //!
-//! Free slots are in a lock-free stack, and a slot is locked for an instant only, by those who
-//! hold its handle. So a child can open its own handles even if other threads of its parent
-//! opened and closed some at the moment of the fork.
+//! # How a call uses an object while another thread closes its handle
+//!
+//! Lock-free, and a call writes nothing that other threads write: the thread notes the handle in a
+//! place of its own, which whoever closes looks at (a hazard pointer).
+//!
+//! ```text
+//! call:  place = handle; light barrier; state == open?; use; place = 0; light barrier; state == open?
+//! close: state = closed (CAS); object to the retired ones; heavy barrier; look at all places
+//! ```
+//! The barriers order the store of each side before the load of the other, so either the call sees
+//! that the handle is closed, or the closer sees the place and the object lives on among the
+//! retired ones. A call that finds the handle closed when it leaves looks at the retired objects: the
+//! last of them drops it. A closer never waits.
+//!
+//! | word | written by |
+//! |---|---|
+//! | `state` closed -> open | who took the slot from the free ones, after `object` |
+//! | `state` open -> closed, next generation | one closer: compare-and-swap |
+//! | `object` | who took the slot; read between two looks at `state`, so it is of the generation |
+//! | `below`, `free`, `unused` | the stack of free slots |
+//!
+//! After a fork the child has the places of threads it has not: what they name is never freed there.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use crate::desk::{self, Desk, Place};
+use crate::retire;
 use crate::status::{Failure, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_TOO_MANY_HANDLES};
 
 const _: () = assert!(usize::BITS == 64, "a handle needs 64 bits");
 
 const CHUNK_SLOTS: usize = 1024;
 const CHUNKS: usize = 1024;
-const KINDS: [Kind; 4] = [Kind::Node, Kind::Region, Kind::Iter, Kind::View];
+const KINDS: [Kind; 9] = [
+    Kind::Node,
+    Kind::Region,
+    Kind::Iter,
+    Kind::View,
+    Kind::ThreadView,
+    Kind::Key,
+    Kind::Subscription,
+    Kind::Listener,
+    Kind::Values,
+];
 
 /// What a handle stands for; its lowest byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +63,15 @@ pub(crate) enum Kind {
     Region = 0x25,
     Iter = 0x35,
     View = 0x45,
+    ThreadView = 0x55,
+    Key = 0x65,
+    Subscription = 0x75,
+    Listener = 0x85,
+    Values = 0x95,
 }
 
 impl Kind {
-    fn of(address: usize) -> Option<Self> {
+    pub(crate) fn of(address: usize) -> Option<Self> {
         KINDS.into_iter().find(|kind| address & 0xff == *kind as usize)
     }
 
@@ -43,7 +80,34 @@ impl Kind {
             Self::Node => "node",
             Self::Region => "region",
             Self::Iter => "iterator",
-            Self::View => "view",
+            Self::View | Self::ThreadView => "view",
+            Self::Key => "key",
+            Self::Subscription => "subscription",
+            Self::Listener => "listener",
+            Self::Values => "values",
+        }
+    }
+
+    /// Why `address` is not an open handle of this kind.
+    #[cold]
+    pub(crate) fn refuse(self, address: usize) -> Failure {
+        let wanted = self.name();
+        let help = "pass what the open call stored, and nothing after it was closed";
+        match Self::of(address).map(Self::name) {
+            _ if address == 0 => {
+                Failure::new(VUG_ERR_HANDLE, format_args!("the {wanted} handle is NULL"), help)
+            }
+            Some(name) if name == wanted => {
+                Failure::new(VUG_ERR_HANDLE, format_args!("the {wanted} handle is closed"), help)
+            }
+            Some(name) => {
+                let what = format_args!("{name} handle in place of a {wanted} handle");
+                Failure::new(VUG_ERR_HANDLE, what, help)
+            }
+            None => {
+                let what = format_args!("{address:#x} is not a {wanted} handle");
+                Failure::new(VUG_ERR_HANDLE, what, help)
+            }
         }
     }
 }
@@ -58,35 +122,31 @@ pub(crate) struct Held<T> {
 impl<T> Deref for Held<T> {
     type Target = T;
 
+    #[inline(always)]
     fn deref(&self) -> &T {
         &self.object
     }
 }
 
-struct Content<T> {
-    generation: u32,
-    held: Option<Arc<Held<T>>>,
+/// Bit 0 of `state`: the handle is open. The bits above are its generation.
+const OPEN: u64 = 1;
+
+const fn open(generation: u64) -> u64 {
+    generation << 1 | OPEN
 }
 
 struct Slot<T> {
-    content: RwLock<Content<T>>,
+    state: AtomicU64,
+    /// While the slot is open: a count of the `Arc`.
+    object: AtomicPtr<Held<T>>,
     /// While the slot is in the stack: 1 + the slot below, or 0.
     below: AtomicU64,
 }
 
 impl<T> Slot<T> {
     fn new() -> Self {
-        let content = RwLock::new(Content { generation: 1, held: None });
-        let below = AtomicU64::new(0);
-        Self { content, below }
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Content<T>> {
-        self.content.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Content<T>> {
-        self.content.write().unwrap_or_else(PoisonError::into_inner)
+        let (state, object) = (AtomicU64::new(1 << 1), AtomicPtr::new(ptr::null_mut()));
+        Self { state, object, below: AtomicU64::new(0) }
     }
 }
 
@@ -112,7 +172,7 @@ pub(crate) struct Table<H, T> {
     pointee: PhantomData<fn() -> H>,
 }
 
-impl<H, T> Table<H, T> {
+impl<H, T: Send + Sync + 'static> Table<H, T> {
     pub(crate) const fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -123,61 +183,91 @@ impl<H, T> Table<H, T> {
         }
     }
 
-    /// Stores an object and makes a handle for it. The object comes back as well, at the address
-    /// it keeps until the handle is closed.
-    pub(crate) fn insert(&self, object: T) -> Result<(*mut H, Arc<Held<T>>), Failure> {
-        let poisoned = AtomicBool::new(false);
-        let held = Arc::new(Held { object, poisoned });
+    /// Stores an object and makes a handle for it.
+    pub(crate) fn insert(&self, object: T) -> Result<*mut H, Failure> {
         let number = self.take_slot()?;
-        let mut content = self.slot(number).write();
-        content.held = Some(Arc::clone(&held));
-        let address = (content.generation as usize) << 32 | number << 8 | self.kind as usize;
-        Ok((ptr::without_provenance_mut(address), held))
+        let held = Arc::new(Held { object, poisoned: AtomicBool::new(false) });
+        let slot = self.slot(number);
+        slot.object.store(Arc::into_raw(held).cast_mut(), Ordering::Release);
+        let generation = slot.state.load(Ordering::Relaxed) >> 1;
+        slot.state.store(open(generation), Ordering::Release);
+        let address = (generation as usize) << 32 | number << 8 | self.kind as usize;
+        Ok(ptr::without_provenance_mut(address))
     }
 
-    /// The object of an open handle.
+    /// Lends the object of an open handle to the calling thread, which notes it in a free place.
+    #[inline(always)]
+    pub(crate) fn lease<'t, 'p>(
+        &'t self,
+        handle: *const H,
+        place: Place<'p>,
+    ) -> Result<Lease<'t, 'p, T>, Failure> {
+        if let Some((slot, _, generation)) = self.place(handle.addr()) {
+            place.note(handle.addr());
+            let leaving = Leaving { state: &slot.state, open: open(generation) };
+            let was_open = leaving.is_open();
+            let held = slot.object.load(Ordering::Acquire);
+            if was_open && leaving.is_open() {
+                return Ok(Lease { held, place, leaving });
+            }
+        }
+        Err(self.kind.refuse(handle.addr()))
+    }
+
+    /// The object of an open handle, for longer than a moment.
     pub(crate) fn get(&self, handle: *const H) -> Result<Arc<Held<T>>, Failure> {
-        let found = self.place(handle.addr()).and_then(|(slot, _, generation)| {
-            let content = slot.read();
-            let held = content.held.as_ref();
-            held.filter(|_| content.generation == generation).cloned()
-        });
-        found.ok_or_else(|| self.invalid(handle.addr()))
+        desk::with(|desk| {
+            let lease = self.lease(handle, desk.place_of_call()?)?;
+            // SAFETY: the pointer is of `Arc::into_raw`, and the lease keeps the object.
+            unsafe { Arc::increment_strong_count(lease.held) };
+            // SAFETY: as above; this is the count that was just added.
+            Ok(unsafe { Arc::from_raw(lease.held) })
+        })?
     }
 
-    /// The object of an open handle that no internal error has poisoned.
+    /// The same, unless an internal error has poisoned the handle.
     pub(crate) fn get_for_write(&self, handle: *const H) -> Result<Arc<Held<T>>, Failure> {
         let held = self.get(handle)?;
-        if held.poisoned.load(Ordering::Relaxed) {
-            return Err(Failure::new(
-                VUG_ERR_POISONED,
-                format_args!(
-                    "an internal error stopped an earlier call on this {}",
-                    self.kind.name()
-                ),
-                "close the handle and open it again",
-            ));
-        }
+        self.check_poison(&held)?;
         Ok(held)
     }
 
-    /// Closes a handle and returns its object, which lives on while others use it.
-    pub(crate) fn remove(&self, handle: *const H) -> Result<Arc<Held<T>>, Failure> {
+    /// Refuses an object whose handle an internal error has poisoned.
+    #[inline(always)]
+    pub(crate) fn check_poison(&self, held: &Held<T>) -> Result<(), Failure> {
+        if held.poisoned.load(Ordering::Relaxed) { Err(self.poisoned()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn poisoned(&self) -> Failure {
+        Failure::new(
+            VUG_ERR_POISONED,
+            format_args!("an internal error stopped an earlier call on this {}", self.kind.name()),
+            "close the handle and open it again",
+        )
+    }
+
+    /// Closes a handle. Its object is dropped, at once or by the last call that uses it.
+    pub(crate) fn remove(&self, handle: *const H) -> Result<(), Failure> {
         let taken = self.place(handle.addr()).and_then(|(slot, number, generation)| {
-            let mut content = slot.write();
-            if content.generation != generation {
-                return None;
-            }
-            let held = content.held.take()?;
-            content.generation += 1;
-            let retired = content.generation == u32::MAX;
-            drop(content);
-            if !retired {
+            let closed = (generation + 1) << 1;
+            let swapped = slot.state.compare_exchange(
+                open(generation),
+                closed,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            swapped.ok()?;
+            // SAFETY: the pointer is of `Arc::into_raw`. Only the closer, the one whose swap
+            // succeeded, takes the count that the slot had.
+            let held = unsafe { Arc::from_raw(slot.object.load(Ordering::Acquire)) };
+            retire::retire(handle.addr(), held);
+            if generation + 1 < u64::from(u32::MAX) {
                 self.give_back(slot, number);
             }
-            Some(held)
+            Some(())
         });
-        taken.ok_or_else(|| self.invalid(handle.addr()))
+        taken.ok_or_else(|| self.kind.refuse(handle.addr()))
     }
 
     fn take_slot(&self) -> Result<usize, Failure> {
@@ -212,41 +302,78 @@ impl<H, T> Table<H, T> {
 
     /// The slot of a number that was taken at some time.
     fn slot(&self, number: usize) -> &Slot<T> {
-        let chunk = self.chunks[number / CHUNK_SLOTS]
-            .get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::new()).collect());
-        &chunk[number % CHUNK_SLOTS]
+        let chunk = &self.chunks[number / CHUNK_SLOTS];
+        if chunk.get().is_none() {
+            // Made before it is set, so that a fork finds it being set for an instant only.
+            let _other_was_faster = chunk.set((0..CHUNK_SLOTS).map(|_| Slot::new()).collect());
+        }
+        &chunk.wait()[number % CHUNK_SLOTS]
     }
 
     /// Splits a number that may be a handle: its slot, if it can have one, and its generation.
-    fn place(&self, address: usize) -> Option<(&Slot<T>, usize, u32)> {
-        if Kind::of(address) != Some(self.kind) {
+    #[inline(always)]
+    fn place(&self, address: usize) -> Option<(&Slot<T>, usize, u64)> {
+        if address & 0xff != self.kind as usize {
             return None;
         }
         let number = address >> 8 & 0xff_ffff;
-        let generation = u32::try_from(address >> 32).ok()?;
         let chunk = self.chunks.get(number / CHUNK_SLOTS)?.get()?;
-        Some((&chunk[number % CHUNK_SLOTS], number, generation))
+        Some((chunk.get(number % CHUNK_SLOTS)?, number, address as u64 >> 32))
     }
+}
 
-    #[cold]
-    fn invalid(&self, address: usize) -> Failure {
-        let wanted = self.kind.name();
-        let help = "pass what the open call stored, and nothing after it was closed";
-        match Kind::of(address) {
-            _ if address == 0 => {
-                Failure::new(VUG_ERR_HANDLE, format_args!("the {wanted} handle is NULL"), help)
-            }
-            Some(kind) if kind == self.kind => {
-                Failure::new(VUG_ERR_HANDLE, format_args!("the {wanted} handle is closed"), help)
-            }
-            Some(kind) => {
-                let what = format_args!("{} handle in place of a {wanted} handle", kind.name());
-                Failure::new(VUG_ERR_HANDLE, what, help)
-            }
-            None => {
-                let what = format_args!("{address:#x} is not a {wanted} handle");
-                Failure::new(VUG_ERR_HANDLE, what, help)
-            }
+/// An object in use by the calling thread, at the latest until its call returns or its view is
+/// released.
+pub(crate) struct Lease<'t, 'p, T> {
+    held: *const Held<T>,
+    // In this order: see `Leaving`.
+    place: Place<'p>,
+    leaving: Leaving<'t>,
+}
+
+impl<T> Deref for Lease<'_, '_, T> {
+    type Target = Held<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Held<T> {
+        // SAFETY: the handle was open after the place named it (see the module), so the object is
+        // not dropped before the place is empty.
+        unsafe { &*self.held }
+    }
+}
+
+impl<'t, 'p, T> Lease<'t, 'p, T> {
+    /// Takes the lease apart: the object, what is to be dropped after the place was emptied, and the
+    /// place that keeps the object.
+    ///
+    /// # Safety
+    /// The object must not be used after the place was dropped or emptied.
+    #[inline(always)]
+    pub(crate) unsafe fn into_parts(self) -> (&'static Held<T>, Leaving<'t>, Place<'p>) {
+        // SAFETY: as in `deref`, while the place names the object; the caller sees to that.
+        (unsafe { &*self.held }, self.leaving, self.place)
+    }
+}
+
+/// Whoever leaves an object whose handle was closed meanwhile looks whether it is the last: on
+/// drop, after its place is empty.
+pub(crate) struct Leaving<'t> {
+    state: &'t AtomicU64,
+    open: u64,
+}
+
+impl Leaving<'_> {
+    #[inline(always)]
+    fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) == self.open
+    }
+}
+
+impl Drop for Leaving<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.is_open() {
+            retire::look();
         }
     }
 }
@@ -256,7 +383,7 @@ pub(crate) trait Poison: Sync {
     fn poison(&self, address: usize);
 }
 
-impl<H, T: Send + Sync> Poison for Table<H, T> {
+impl<H, T: Send + Sync + 'static> Poison for Table<H, T> {
     fn poison(&self, address: usize) {
         if let Ok(held) = self.get(ptr::without_provenance(address)) {
             held.poisoned.store(true, Ordering::Relaxed);
@@ -264,100 +391,17 @@ impl<H, T: Send + Sync> Poison for Table<H, T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::*;
-
-    struct Thing;
-
-    fn code(result: Result<Arc<Held<u32>>, Failure>) -> i32 {
-        result.map_or_else(Failure::report, |_| 0)
-    }
-
-    #[test]
-    fn a_closed_handle_stays_closed_when_its_slot_is_used_again() {
-        let table: Table<Thing, u32> = Table::new(Kind::Region);
-        let (first, held) = table.insert(1).expect("room");
-        assert_eq!(**held, 1);
-        assert_eq!(**table.get(first).expect("open"), 1);
-        assert_eq!(**table.remove(first).expect("open"), 1);
-        let (second, _) = table.insert(2).expect("room");
-        assert_ne!(first, second);
-        assert_eq!(code(table.get(first)), VUG_ERR_HANDLE);
-        assert_eq!(code(table.remove(first)), VUG_ERR_HANDLE);
-        assert_eq!(**table.get(second).expect("open"), 2);
-    }
-
-    #[test]
-    fn no_other_number_is_a_handle() {
-        let table: Table<Thing, u32> = Table::new(Kind::Region);
-        let (handle, _) = table.insert(1).expect("room");
-        let other: Table<Thing, u32> = Table::new(Kind::Node);
-        assert_eq!(code(other.get(handle)), VUG_ERR_HANDLE);
-        for bit in 0..usize::BITS {
-            let wrong: *const Thing = ptr::without_provenance(handle.addr() ^ (1 << bit));
-            assert_eq!(code(table.get(wrong)), VUG_ERR_HANDLE);
-            assert_eq!(code(table.remove(wrong)), VUG_ERR_HANDLE);
-        }
-        let on_stack = 0_u64;
-        for wrong in [0, usize::MAX, (&raw const on_stack).addr()] {
-            assert_eq!(code(table.get(ptr::without_provenance(wrong))), VUG_ERR_HANDLE);
-        }
-    }
-
-    #[test]
-    fn a_slot_without_generations_left_is_retired() {
-        let table: Table<Thing, u32> = Table::new(Kind::View);
-        let (first, _) = table.insert(1).expect("room");
-        table.remove(first).expect("open");
-        table.slot(0).write().generation = u32::MAX - 1;
-        let (last, _) = table.insert(2).expect("room");
-        table.remove(last).expect("open");
-        assert_eq!(code(table.get(last)), VUG_ERR_HANDLE);
-        let (next, _) = table.insert(3).expect("room");
-        assert_eq!(next.addr() >> 8 & 0xff_ffff, 1, "slot 0 must not come back");
-    }
-
-    #[test]
-    fn poison_stops_writes_and_nothing_else() {
-        let table: Table<Thing, u32> = Table::new(Kind::Region);
-        let (handle, _) = table.insert(1).expect("room");
-        assert_eq!(code(table.get_for_write(handle)), 0);
-        table.poison(handle.addr());
-        assert_eq!(code(table.get_for_write(handle)), VUG_ERR_POISONED);
-        assert_eq!(code(table.get(handle)), 0);
-        assert_eq!(code(table.remove(handle)), 0);
-    }
-
-    #[test]
-    fn threads_never_share_a_handle() {
-        let table: Arc<Table<Thing, u32>> = Arc::new(Table::new(Kind::View));
-        let threads: Vec<_> = (0..4_u32)
-            .map(|thread| {
-                let table = Arc::clone(&table);
-                std::thread::spawn(move || {
-                    let mut open = VecDeque::new();
-                    for round in 0..20_000 {
-                        let value = thread * 100_000 + round;
-                        open.push_back((table.insert(value).expect("room").0.addr(), value));
-                        if open.len() < 8 {
-                            continue;
-                        }
-                        let (address, value) = open.pop_front().expect("eight are open");
-                        let handle: *const Thing = ptr::without_provenance(address);
-                        assert_eq!(**table.get(handle).expect("open"), value);
-                        assert_eq!(**table.remove(handle).expect("open"), value);
-                        assert_eq!(code(table.remove(handle)), VUG_ERR_HANDLE);
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("thread");
-        }
-        let unused = table.unused.load(Ordering::Relaxed);
-        assert!(unused <= 4 * 8, "{unused} slots for 4 times 8 handles");
+/// Lends an object for the time of `f`.
+impl<H, T: Send + Sync + 'static> Table<H, T> {
+    #[inline(always)]
+    pub(crate) fn with<R>(
+        &self,
+        handle: *const H,
+        f: impl FnOnce(&Held<T>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        desk::with(|desk: &Desk| f(&*self.lease(handle, desk.place_of_call()?)?))?
     }
 }
+
+#[cfg(test)]
+mod tests;

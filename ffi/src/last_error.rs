@@ -23,35 +23,44 @@ pub unsafe extern "C" fn vug_last_error(
 ) -> vug_status_t {
     entry!(|caller| {
         // A failure of this call must not take the place of the error that is asked for.
-        Ok(copy_text(caller, buffer, capacity, needed).unwrap_or_else(|failure| failure.code()))
+        let copied = copy_text(caller, &last_error(), buffer, capacity, needed);
+        Ok(copied.unwrap_or_else(|failure| failure.code()))
+    })
+}
+
+/// Copies the remedy alone, the second line of vug_last_error() without "help: ", in the same way.
+///
+/// Returns what vug_last_error() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vug_last_help(
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> vug_status_t {
+    entry!(|caller| {
+        let text = last_error();
+        let help = text.split_once("\nhelp: ").map_or("", |(_, help)| help);
+        let copied = copy_text(caller, help, buffer, capacity, needed);
+        Ok(copied.unwrap_or_else(|failure| failure.code()))
     })
 }
 
 fn copy_text(
     caller: &Caller,
+    text: &str,
     buffer: *mut c_char,
     capacity: usize,
     needed: *mut usize,
 ) -> Result<vug_status_t, Failure> {
     let needed = caller.optional_output(needed, "needed")?;
     let mut buffer = caller.buffer(buffer.cast(), capacity)?;
-    let mut text = last_error();
-    let whole = if text.is_empty() { VUG_NOT_FOUND } else { VUG_OK };
-    text.push('\0');
     if let Some(mut needed) = needed {
-        needed.set(text.len());
+        needed.set(text.len() + 1);
     }
-    if capacity == 0 || buffer.fill(text.as_bytes()) {
-        return Ok(whole);
+    if !buffer.fill_text(text) && capacity != 0 {
+        return Ok(VUG_ERR_BUFFER);
     }
-    text.truncate(boundary_below(&text, capacity));
-    text.push('\0');
-    Ok(if buffer.fill(text.as_bytes()) { VUG_ERR_BUFFER } else { VUG_OK })
-}
-
-/// The greatest character boundary below `end`.
-fn boundary_below(text: &str, end: usize) -> usize {
-    (0..end.min(text.len())).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
+    Ok(if text.is_empty() { VUG_NOT_FOUND } else { VUG_OK })
 }
 
 #[cfg(test)]

@@ -7,40 +7,58 @@
 //! # Caveats
 //!
 //! Fork: a handle belongs to the process that opened it. In a child its calls fail with
-//! VUG_ERR_FORKED_CHILD, and the parent's views are void there: do not read them. The child opens
-//! the node anew. Fork and exec is fine. No function may be called from a signal handler.
+//! VUG_ERR_FORKED_CHILD, and the parent's views are void there: do not read them. Closing and
+//! releasing is allowed and leaves the parent alone. The child opens the node anew. Fork and exec
+//! is fine. No function may be called from a signal handler.
 //!
-//! Views: a view pins a log segment, a part of the region that can then not be used again. A view
-//! that is never released is memory lost until the process ends, and a process can pin 254
-//! segments of a region at a time (VUG_ERR_TOO_MANY_PINS). Release views soon; copy what you keep.
+//! Views: a view keeps a log segment, a part of the region, from being used again. One that is
+//! never released is memory lost until its thread (vug_get) or the process (vug_get_owned) ends;
+//! a process can pin 254 segments of a region at a time (VUG_ERR_TOO_MANY_PINS). Release views
+//! soon; copy what you keep. A view outlives the handle it was made from, also the region, but not
+//! its thread: what vug_get showed a thread that has ended must not be read any more.
 //!
 //! Kill: a process may be killed at any instruction. The others go on at once; only the operation
 //! that it was in may be undone, and its views are taken back. Nothing has to be closed before
 //! exit. But a process must never truncate or write a region file other than through vug:
 //! that can stop every process that has it open.
 //!
-//! Waiting: only writes to regions of scope distributed-ack wait: for the node's bridge and the
-//! other nodes, as long as it takes. All other calls return without waiting for another process.
+//! Waiting: vug_wait_*, vug_subscription_wait and writes to regions of scope distributed-ack (for
+//! the node's bridge and the other nodes) wait, with a limit if you give one. All other calls
+//! return without waiting for another process, and vug_listener_stop waits for its function.
 //!
-//! Threads:
+//! Callbacks: a function that is given to the library must return. A C++ exception that leaves it
+//! ends the process with a message (as std::terminate does; the region is as after a kill);
+//! longjmp out of it is undefined. vug.hpp catches exceptions of listeners.
 //!
-//! | object         | use by several threads                                        |
-//! |----------------|---------------------------------------------------------------|
-//! | `vug_node_t`   | all calls at any time                                         |
-//! | `vug_region_t` | all calls at any time                                         |
-//! | `vug_view_t`   | reading at any time; released once, by any thread             |
-//! | `vug_iter_t`   | one thread at a time                                          |
-//! | last error     | each thread has its own                                       |
+//! # Threads and fork
 //!
-//! A region takes 1023 threads of all processes (VUG_ERR_TOO_MANY_THREADS); a thread counts from
-//! its first call on the region until it ends.
+//! | object                      | use by several threads                      | in a child     |
+//! |-----------------------------|---------------------------------------------|----------------|
+//! | `vug_node_t`                | all calls at any time                       | close          |
+//! | `vug_region_t`              | all calls at any time                       | close          |
+//! | `vug_view_t` of vug_get     | read by any, released by the one it is of   | release        |
+//! | `vug_view_t` of _get_owned  | read at any time, released once, by any     | release        |
+//! | `vug_key_t`                 | only by the one that made it                | free           |
+//! | `vug_iter_t`                | one at a time, else VUG_ERR_BUSY            | free           |
+//! | `vug_subscription_t`        | one at a time, else VUG_ERR_BUSY            | free           |
+//! | `vug_values_t`              | one at a time, else VUG_ERR_BUSY            | all calls      |
+//! | `vug_listener_t`            | all calls at any time                       | stop: no thread|
+//! | last error                  | each thread has its own                     | copied         |
+//!
+//! Closing a handle while other threads use it is allowed: their calls succeed or return
+//! VUG_ERR_HANDLE. A region takes 1023 threads of all processes (VUG_ERR_TOO_MANY_THREADS); a
+//! thread counts from its first call on the region until it ends. The only threads that the library
+//! starts are those of listeners.
+//!
+//! A library that is loaded twice in a process (two copies of the file, or static and shared) works
+//! as two members of the node would. Handles of one are not handles of the other.
 //!
 //! # Handles
 //!
-//! `vug_node_t *`, `vug_region_t *` and `vug_iter_t *` are numbers in the shape of pointers. The
-//! library looks them up and never follows them: NULL, a closed handle, a handle of another kind
-//! or any other pointer gives VUG_ERR_HANDLE and does no harm. Each handle is closed once; closing
-//! one does not close others made from it.
+//! `vug_node_t *`, `vug_region_t *` and the like are numbers in the shape of pointers. The library
+//! looks them up and never follows them: NULL, a closed handle, a handle of another kind or any
+//! other pointer gives VUG_ERR_HANDLE and does no harm. Each handle is closed once; closing one
+//! does not close others made from it.
 //!
 //! # Pointers
 //!
@@ -48,11 +66,24 @@
 //! for alignment (VUG_ERR_ARGUMENT). Beyond that the library believes the caller: a pointer leads
 //! to an object of its type, or to as many bytes as the length beside it says; text ends with a
 //! zero byte; inputs do not change during the call; outputs are used by nobody else during the
-//! call and overlap no input unless a description allows it. No pointer is kept after the call.
+//! call and overlap no input unless a description allows it. No pointer is kept after the call,
+//! but the `user` of a listener.
+//!
+//! Keys and values are bytes with a length; zero bytes in them are like others. Names and paths are
+//! text: what follows a zero byte does not belong to them.
 //!
 //! Outputs come last. A call that gets as far as its outputs sets them to zero or NULL first, so
 //! they hold a result or nothing. The library frees no memory of the caller and hands out none
 //! that the caller frees.
+//!
+//! # Structures
+//!
+//! Options begin with `struct_size`, which their _INIT macro sets: a program that was compiled with
+//! another version of this header is understood; options that the library does not know are refused
+//! unless they are zero. Reports (statistics, events and the like) may grow at the end: the caller
+//! passes the size of the one it knows, and gets so much. All other structures never change.
+//!
+//! Times are in nanoseconds. As a timeout 0 means "only look" and VUG_FOREVER no limit.
 //!
 //! # Errors
 //!
@@ -64,6 +95,12 @@
 //!
 //! A bug inside the library never ends the process. The call returns VUG_ERR_INTERNAL, and the
 //! handle it used takes no more writes (VUG_ERR_POISONED) until it is closed and opened again.
+//!
+//! # Versions
+//!
+//! VUG_VERSION_* and VUG_ABI_VERSION are of this header, vug_version() and vug_abi_version() of the
+//! library that is there at run time; `vug_check_version(VUG_ABI_VERSION)` compares. The files have
+//! a version of their own, vug_format_version().
 //!
 //! # Example
 //!
@@ -85,8 +122,13 @@
     reason = "what every caller must keep is said once, in the chapter Pointers"
 )]
 
+mod attributes;
 mod boundary;
+mod desk;
+mod event;
 mod handle;
+mod plain;
+mod retire;
 
 // The rest comes in the order of the header; blank lines keep rustfmt from sorting it.
 mod version;
@@ -97,25 +139,46 @@ mod last_error;
 
 mod types;
 
-mod node;
-
 mod options;
+
+mod reports;
+
+mod node;
 
 mod region;
 
+mod statistics;
+
 mod view;
+
+mod key;
 
 mod entry;
 
+mod batch;
+
 mod iter;
 
-pub use entry::{vug_compare_and_swap, vug_create, vug_delete, vug_len, vug_put, vug_replace};
-pub use iter::{vug_iter_free, vug_iter_new, vug_iter_next};
-pub use last_error::vug_last_error;
-pub use node::{vug_node_close, vug_node_open};
+mod wait;
+
+mod subscribe;
+
+mod listen;
+
+pub use batch::*;
+pub use entry::*;
+pub use iter::*;
+pub use key::*;
+pub use last_error::*;
+pub use listen::*;
+pub use node::*;
 pub use options::*;
-pub use region::{vug_region_close, vug_region_create, vug_region_open, vug_region_open_or_create};
+pub use region::*;
+pub use reports::*;
+pub use statistics::*;
 pub use status::*;
-pub use types::{vug_entry_t, vug_iter_t, vug_node_t, vug_region_t, vug_token_t, vug_view_t};
+pub use subscribe::*;
+pub use types::*;
 pub use version::*;
-pub use view::{vug_get, vug_get_copy, vug_view_release};
+pub use view::*;
+pub use wait::*;

@@ -14,10 +14,14 @@ pub type vug_status_t = i32;
 pub const VUG_OK: vug_status_t = 0;
 /// The key is not in the region. Not an error.
 pub const VUG_NOT_FOUND: vug_status_t = 1;
-/// Compare-and-swap found another state than the expected one. Not an error.
+/// The entry was in another state than the expected one, and nothing was done. Not an error.
 pub const VUG_CHANGED: vug_status_t = 2;
-/// The iteration is complete. Not an error.
+/// The iteration or subscription is complete. Not an error.
 pub const VUG_END: vug_status_t = 3;
+/// Nothing happened until the timeout. Not an error.
+pub const VUG_TIMEOUT: vug_status_t = 4;
+/// The key was in the region already, and nothing was done. Not an error.
+pub const VUG_PRESENT: vug_status_t = 5;
 
 /// The file is not a vug file.
 pub const VUG_ERR_NOT_A_VUG_FILE: vug_status_t = -101;
@@ -123,13 +127,19 @@ pub const VUG_ERR_POISONED: vug_status_t = -706;
 pub const VUG_ERR_BUFFER: vug_status_t = -707;
 /// The library is older than the header the program was compiled with.
 pub const VUG_ERR_VERSION: vug_status_t = -708;
+/// The handle belongs to another thread.
+pub const VUG_ERR_THREAD: vug_status_t = -709;
+/// Another thread uses the handle at this moment.
+pub const VUG_ERR_BUSY: vug_status_t = -710;
 
 /// Every status with its fixed text. `tests/header.rs` compares it with the constants.
 const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_OK, c"success"),
     (VUG_NOT_FOUND, c"not found"),
     (VUG_CHANGED, c"the entry has changed"),
-    (VUG_END, c"end of the iteration"),
+    (VUG_END, c"end"),
+    (VUG_TIMEOUT, c"nothing happened in time"),
+    (VUG_PRESENT, c"the key is present"),
     (VUG_ERR_NOT_A_VUG_FILE, c"not a vug file"),
     (VUG_ERR_OTHER_ENDIANNESS, c"file of the other byte order"),
     (VUG_ERR_UNSUPPORTED_FORMAT, c"unsupported format version"),
@@ -179,6 +189,8 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_POISONED, c"handle refuses writes after an internal error"),
     (VUG_ERR_BUFFER, c"buffer too small"),
     (VUG_ERR_VERSION, c"library older than the header"),
+    (VUG_ERR_THREAD, c"handle of another thread"),
+    (VUG_ERR_BUSY, c"handle in use by another thread"),
 ];
 
 /// Fixed text of a status, e.g. "region is full". Never NULL, never freed; a number that this

@@ -7,7 +7,7 @@
 
 #include "vug.h"
 
-static void fail(const char *file, int line, const char *what, long found) {
+static inline void fail(const char *file, int line, const char *what, long found) {
     char text[512];
 
     vug_last_error(text, sizeof(text), NULL);
@@ -31,5 +31,8 @@ static void fail(const char *file, int line, const char *what, long found) {
     } while (0)
 
 #define CHECK_OK(call) CHECK_STATUS(VUG_OK, call)
+
+/* A text as bytes and length. */
+#define BYTES(text) (text), sizeof(text) - 1
 
 #endif

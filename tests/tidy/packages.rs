@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("vug-ffi", &["vug"]),
     ("vug-python", &["vug"]),
     ("vug-tests", &["vug", "vug-netbridge", "vug-cli", "vug-ffi"]),
-    ("vug-bench", &["vug", "vug-netbridge"]),
+    ("vug-bench", &["vug", "vug-ffi", "vug-netbridge"]),
     ("vug-compare", &["vug-bench"]),
 ];
 

@@ -106,8 +106,22 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn replace_if(&self, key: &[u8], expected: &[u8], value: &[u8]) -> Result<Swap> {
+        self.replace_if_with(key, expected, value, &WriteOptions::default())
+    }
+
+    /// [`Region::replace_if`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put_with`].
+    pub fn replace_if_with(
+        &self,
+        key: &[u8],
+        expected: &[u8],
+        value: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Swap> {
         self.allow_atomic("replace_if")?;
-        self.settle_swap(key, |found| found == Some(expected), || Step::Put(value))
+        self.settle_swap(key, options, |found| found == Some(expected), || Step::Put(value))
     }
 
     /// Destroys an entry whose value is `expected`: Geode's `remove(key, value)`.
@@ -115,8 +129,21 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn remove_if_value(&self, key: &[u8], expected: &[u8]) -> Result<Swap> {
+        self.remove_if_value_with(key, expected, &WriteOptions::default())
+    }
+
+    /// [`Region::remove_if_value`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put_with`].
+    pub fn remove_if_value_with(
+        &self,
+        key: &[u8],
+        expected: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Swap> {
         self.allow_atomic("remove_if_value")?;
-        self.settle_swap(key, |found| found == Some(expected), || Step::Remove)
+        self.settle_swap(key, options, |found| found == Some(expected), || Step::Remove)
     }
 
     /// Destroys an entry that still has the token `expected`.
@@ -241,10 +268,11 @@ impl Region {
     fn settle_swap<'v>(
         &self,
         key: &[u8],
+        options: &WriteOptions,
         mut expected: impl FnMut(Option<&[u8]>) -> bool,
         step: impl Fn() -> Step<&'v [u8], Option<Token>>,
     ) -> Result<Swap> {
-        let settled = self.settle(key, &WriteOptions::default(), |found| {
+        let settled = self.settle(key, options, |found| {
             Ok(match found {
                 Some((_, value)) if expected(value) => step(),
                 Some((token, _)) => Step::Leave(Some(token)),

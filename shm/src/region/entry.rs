@@ -50,15 +50,20 @@ impl Region {
     /// # Errors
     /// `EntryExists` if the key is present, valid or not, else as [`Region::put`].
     pub fn create_invalid(&self, key: &[u8]) -> Result<Outcome> {
-        self.create_as(key, &[], Kind::Invalid)
+        self.create_as(key, &[], Kind::Invalid, &WriteOptions::default())
     }
 
-    pub(crate) fn create_as(&self, key: &[u8], value: &[u8], kind: Kind) -> Result<Outcome> {
+    pub(crate) fn create_as(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        kind: Kind,
+        options: &WriteOptions,
+    ) -> Result<Outcome> {
         if self.stores() {
             self.allow_atomic("create")?;
         }
-        let options = WriteOptions::default();
-        self.write(key, value, kind, Condition::Absent, &options)?
+        self.write(key, value, kind, Condition::Absent, options)?
             .map_err(|_| Error::EntryExists { region: self.name().into() })
     }
 

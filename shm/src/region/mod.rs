@@ -355,7 +355,15 @@ impl Region {
     /// # Errors
     /// `EntryExists` if the key is present, else as [`Region::put`].
     pub fn create(&self, key: &[u8], value: &[u8]) -> Result<Outcome> {
-        self.create_as(key, value, Kind::Value)
+        self.create_with(key, value, &WriteOptions::default())
+    }
+
+    /// [`Region::create`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::create`] and [`Region::put_with`].
+    pub fn create_with(&self, key: &[u8], value: &[u8], options: &WriteOptions) -> Result<Outcome> {
+        self.create_as(key, value, Kind::Value, options)
     }
 
     /// Replaces the value of an entry that is present; `None` if it is not.
@@ -363,9 +371,21 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn replace(&self, key: &[u8], value: &[u8]) -> Result<Option<Outcome>> {
+        self.replace_with(key, value, &WriteOptions::default())
+    }
+
+    /// [`Region::replace`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put_with`].
+    pub fn replace_with(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Option<Outcome>> {
         self.allow_atomic("replace")?;
-        let options = WriteOptions::default();
-        Ok(self.write(key, value, Kind::Value, Condition::Present, &options)?.ok())
+        Ok(self.write(key, value, Kind::Value, Condition::Present, options)?.ok())
     }
 
     /// Replaces the value of an entry that still has the token `expected`.
@@ -373,10 +393,23 @@ impl Region {
     /// # Errors
     /// As [`Region::put`].
     pub fn compare_and_swap(&self, key: &[u8], expected: Token, value: &[u8]) -> Result<Swap> {
+        self.compare_and_swap_with(key, expected, value, &WriteOptions::default())
+    }
+
+    /// [`Region::compare_and_swap`] with options.
+    ///
+    /// # Errors
+    /// As [`Region::put_with`].
+    pub fn compare_and_swap_with(
+        &self,
+        key: &[u8],
+        expected: Token,
+        value: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Swap> {
         self.allow_atomic("compare_and_swap")?;
         let condition = Condition::Equals(expected);
-        let options = WriteOptions::default();
-        Ok(match self.write(key, value, Kind::Value, condition, &options)? {
+        Ok(match self.write(key, value, Kind::Value, condition, options)? {
             Ok(outcome) => Swap::Swapped(outcome),
             Err(found) => Swap::Changed(found),
         })
