@@ -48,7 +48,7 @@ def test_a_home_that_is_none(tmp_path):
     file.write_text("")
     with pytest.raises(OSError):
         vug.open(file)
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, OSError)):
         vug.open("a\0b")
     with pytest.raises(TypeError):
         vug.open(7)
