@@ -10,7 +10,7 @@ use crate::check::words::{Plan, Words, field};
 use crate::error::Result;
 use crate::layout::thread::{Attachment, HAZARDS, OwnerWord, PINS, ThreadDescriptor};
 use crate::layout::word::{LOCATION_BITS, SlotWord};
-use crate::region::write::PROMISE_EVICTION;
+use crate::region::write::PROMISE_REGION;
 
 /// What is known of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ fn check_thread(thread: &[u64], life: Life, place: &str, plan: &Plan, found: &mu
         found.problem(place, format_args!("intent names {record:#x}, which is no record"));
     }
     let announce = field!(thread, ThreadDescriptor, intent.announce);
-    if announce > PROMISE_EVICTION {
+    if announce > PROMISE_REGION {
         found.problem(place, format_args!("announcement {announce} is none"));
     }
 }

@@ -226,6 +226,7 @@ impl Mapped {
         self.stamp(sweep);
         self.tell_all(op);
         intent.record.store(0, Release);
+        crash::point("clear.told");
         intent.announce.store(0, Release);
         Ok(())
     }
