@@ -255,7 +255,7 @@ fn intent() -> String {
         slot: "slot reference + 1; 0 = nothing can be published yet",
         old: "slot word that is replaced",
         new: "slot word that replaces it",
-        announce: "ring operation + 1 of the announcement; 0 = none; 5 = an eviction",
+        announce: "ring operation + 1 of the announcement; 0 = none; 5 = an eviction, 6 = of the whole region",
         reserved: "zero",
     })
 }
