@@ -22,6 +22,8 @@ pub mod close {
     pub const DUPLICATE: u32 = 3;
     /// The handshake took too long.
     pub const HELLO_TIMEOUT: u32 = 4;
+    /// The peer does not acknowledge; if it is alive it connects again.
+    pub const SUSPECT: u32 = 60;
 }
 
 /// Milliseconds a handshake may take.

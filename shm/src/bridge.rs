@@ -69,6 +69,11 @@ impl Seat {
         self.seat.disarm()
     }
 
+    /// The clock of versions: microseconds since 1970 times 4096.
+    pub fn clock(&self) -> u64 {
+        crate::os::clock::realtime_micros() << 12
+    }
+
     /// The bridge's view of a region of this node.
     ///
     /// # Errors
@@ -226,17 +231,32 @@ impl Feed {
     }
 
     /// Applies a change of another node if it is newer than what is here. Announced to listeners
-    /// of this node, not to the bridge.
+    /// of this node, not to the bridge. With concurrency checks off it is applied whatever is here.
+    /// A key that is absent, and a change that is not above the horizon: it was destroyed, and the
+    /// change counts as older.
     ///
     /// # Errors
     /// As [`Region::put`](crate::Region::put).
     pub fn apply(&self, change: Change<'_>) -> Result<Applied> {
+        self.take(change, false)
+    }
+
+    /// As [`Feed::apply`], by version even with concurrency checks off: for images, whose order
+    /// means nothing.
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn merge(&self, change: Change<'_>) -> Result<Applied> {
+        self.take(change, true)
+    }
+
+    fn take(&self, change: Change<'_>, by_version: bool) -> Result<Applied> {
         let Change { key, value, kind, version, origin, deadline, expiration, .. } = change;
         if version > MAX_VERSION {
             let what = format!("apply version {version}, beyond every clock");
             return Err(Error::NotAllowed { region: self.region.name().into(), what });
         }
-        let condition = Condition::Newer { version, origin };
+        let condition = Condition::Newer { version, origin, by_version };
         let change = write::Change::new(key, value, kind, condition);
         let change = write::Change { deadline, expiration, local: false, ..change };
         match self.mapped().write(change)? {
@@ -246,6 +266,52 @@ impl Feed {
             }
             Written::Refused(_) => Ok(Applied::Older),
         }
+    }
+
+    /// Makes an entry that is exactly this version a change of this node made now, with the same
+    /// content: for what the other nodes would take for destroyed. False if it is another one.
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn restamp(&self, key: &[u8], version: u64, origin: u16) -> Result<bool> {
+        let mapped = self.mapped();
+        let copy = mapped.inspect(key, false, |record, token| {
+            let wanted = (token.version, token.origin) == (version, origin);
+            wanted.then(|| (record.value().to_vec(), record.deadline(), token))
+        })?;
+        let Some((value, deadline, token)) = copy.flatten() else {
+            return Ok(false);
+        };
+        let change = write::Change::new(key, &value, token.kind, Condition::Equals(token));
+        let written = mapped.write(write::Change { deadline, local: false, ..change })?;
+        Ok(matches!(written, Written::Done { .. }))
+    }
+
+    /// Changes of other nodes up to this version are refused for keys that are absent.
+    pub fn horizon(&self) -> u64 {
+        self.mapped().words().purge_horizon.load(Acquire)
+    }
+
+    /// Raises the horizon. The caller makes sure that every change up to it, of every node, is
+    /// here.
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is raised.
+    pub fn raise_horizon(&self, version: u64) -> Result<()> {
+        self.mapped().members.check_process()?;
+        raise(&self.mapped().words().purge_horizon, version);
+        Ok(())
+    }
+
+    /// Makes later changes of this node start above a version: what other nodes have closed of an
+    /// earlier life of this one.
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is raised.
+    pub fn raise_floor(&self, version: u64) -> Result<()> {
+        self.mapped().members.check_process()?;
+        raise(&self.mapped().words().floor, version.min(MAX_VERSION));
+        Ok(())
     }
 
     /// Visits entries of all kinds, tombstones too, from `cursor` on (0 = the beginning) until `f`
@@ -323,6 +389,18 @@ impl Feed {
         Ok(())
     }
 
+    /// Notes that writers no longer wait for a node which has not acknowledged the positions from
+    /// `from` to before `to`, so that those released by it can tell their callers. To be called
+    /// before the watermark that covers them is published.
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is noted.
+    pub fn note_departure(&self, origin: u16, from: u64, to: u64) -> Result<()> {
+        self.mapped().members.check_process()?;
+        self.mapped().note_departure(origin, from, to);
+        Ok(())
+    }
+
     /// Watermarks as last published: sent, received, applied.
     pub fn watermarks(&self) -> (u64, u64, u64) {
         let words = self.mapped().words();
@@ -335,30 +413,53 @@ impl Feed {
         known.filter_map(read_origin).collect()
     }
 
-    /// Stores what is known of another node.
+    /// Stores what is known of an incarnation of another node. One that is stored with epoch 0, as
+    /// a mere name, is replaced by the first real one.
     ///
     /// Killed between the stores, position and closed time are too low at worst: the changes are
     /// sent again and found equal.
     ///
     /// # Errors
-    /// `NotAllowed` when 64 other nodes are known already; `ForkedChild`.
+    /// `NotAllowed` when 64 are known already; `ForkedChild`.
     pub fn set_origin_state(&self, state: OriginState) -> Result<()> {
         self.mapped().members.check_process()?;
         let origins = &self.mapped().words().origins;
         let name = u64::from(state.origin) + 1;
-        let place = |wanted: u64| origins.iter().find(|o| o.origin.load(Acquire) == wanted);
-        let words = place(name).or_else(|| place(0)).ok_or_else(|| Error::NotAllowed {
+        let place = |epoch: u64| {
+            let here = |o: &&OriginWords| {
+                o.origin.load(Acquire) == name && o.epoch.load(Acquire) == epoch
+            };
+            origins.iter().find(here)
+        };
+        let free = || origins.iter().find(|o| o.origin.load(Acquire) == 0);
+        let found = place(state.epoch).or_else(|| place(0)).or_else(free);
+        let words = found.ok_or_else(|| Error::NotAllowed {
             region: self.region.name().into(),
-            what: format!("remember more than {ORIGINS} other nodes"),
+            what: format!("remember more than {ORIGINS} incarnations of other nodes"),
         })?;
         if words.epoch.load(Relaxed) != state.epoch {
             words.position.store(0, Release);
-            words.closed.store(words.closed.load(Relaxed).min(state.closed), Release);
+            words.closed.store(0, Release);
             words.epoch.store(state.epoch, Release);
         }
         words.closed.store(state.closed, Release);
         words.position.store(state.position, Release);
         words.origin.store(name, Release);
+        Ok(())
+    }
+
+    /// Forgets an incarnation of another node.
+    ///
+    /// # Errors
+    /// `ForkedChild`: nothing is forgotten.
+    pub fn forget_origin(&self, origin: u16, epoch: u64) -> Result<()> {
+        self.mapped().members.check_process()?;
+        let name = u64::from(origin) + 1;
+        for words in &self.mapped().words().origins {
+            if words.origin.load(Acquire) == name && words.epoch.load(Acquire) == epoch {
+                words.origin.store(0, Release);
+            }
+        }
         Ok(())
     }
 

@@ -38,6 +38,7 @@ pub use layout::render as format;
 pub use member::MemberInfo;
 pub use node::{Node, ReadOnlyNode, RegionBuilder};
 pub use recover::Recovery;
+pub use region::ack::Departed;
 pub use region::atomic::PutIfAbsent;
 pub use region::attributes::{Attributes, DataPolicy, Eviction, Interest, Scope, Shortcut};
 pub use region::bulk::Bulk;

@@ -158,7 +158,6 @@ fn what_is_not_built_yet_says_so_and_leaves_nothing_behind() {
     let hour = Duration::from_secs(3600);
     let refusals = [
         refusal(|builder| builder.data_policy(DataPolicy::Replicate).scope(Scope::Global)),
-        refusal(|builder| builder.data_policy(DataPolicy::Replicate).early_ack(true)),
         refusal(|builder| builder.data_policy(DataPolicy::PersistentReplicate)),
         refusal(|builder| builder.data_policy(DataPolicy::Normal)),
         refusal(|builder| builder.data_policy(DataPolicy::Preloaded)),

@@ -33,6 +33,11 @@ pub struct Config {
     pub regions: Vec<RegionConfig>,
     /// How long an unreachable peer holds up acknowledged writes.
     pub peer_timeout: Duration,
+    /// Writers that wait longer than this for acknowledgements are reported once, with the names of
+    /// the nodes that are missing; zero: never.
+    pub ack_wait_threshold: Duration,
+    /// So much later a severe alert follows and the missing nodes must connect again; zero: never.
+    pub ack_severe_alert_threshold: Duration,
     /// Path of the status socket; `None` is `bridge.sock` in the home directory.
     pub status_socket: Option<PathBuf>,
 }
@@ -87,6 +92,8 @@ impl Config {
             },
             regions: Vec::new(),
             peer_timeout: raw::DEFAULT_PEER_TIMEOUT,
+            ack_wait_threshold: raw::DEFAULT_ACK_WAIT,
+            ack_severe_alert_threshold: Duration::ZERO,
             status_socket: None,
         }
     }

@@ -12,6 +12,7 @@ use super::{Config, ConfigError, PeerConfig, RegionConfig, TlsConfig};
 use crate::transport::identity;
 
 pub(super) const DEFAULT_PEER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(15);
 const POLICIES: [&str; 5] = ["empty", "normal", "preloaded", "replicate", "persistent-replicate"];
 const SCOPES: [&str; 4] = ["local", "distributed-no-ack", "distributed-ack", "global"];
 
@@ -87,6 +88,8 @@ enum Size {
 #[serde(deny_unknown_fields)]
 struct Bridge {
     peer_timeout: Option<Spanned<String>>,
+    ack_wait_threshold: Option<Spanned<String>>,
+    ack_severe_alert_threshold: Option<Spanned<String>>,
     wake: Option<Spanned<String>>,
 }
 
@@ -208,6 +211,12 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
         Ok(PeerConfig { address, origin: source.origin(peer.origin.as_ref())? })
     };
     let timeout = raw.bridge.peer_timeout.as_ref().map(|t| source.duration(t)).transpose()?;
+    let threshold = |value: Option<&Spanned<String>>, default| {
+        value.map_or(Ok(default), |text| source.duration(text))
+    };
+    let ack_wait_threshold = threshold(raw.bridge.ack_wait_threshold.as_ref(), DEFAULT_ACK_WAIT)?;
+    let severe = raw.bridge.ack_severe_alert_threshold.as_ref();
+    let ack_severe_alert_threshold = threshold(severe, Duration::ZERO)?;
     let config = Config {
         home: source.path(raw.node.home),
         origin: source.origin(raw.node.origin.as_ref())?,
@@ -221,6 +230,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
         },
         regions: raw.region.iter().map(|r| source.region(r)).collect::<Result<_, _>>()?,
         peer_timeout: timeout.unwrap_or(DEFAULT_PEER_TIMEOUT),
+        ack_wait_threshold,
+        ack_severe_alert_threshold,
         status_socket: raw.status.socket.map(|path| source.path(path)),
     };
     refuse_duplicates(&source, &raw.peer, &raw.region)?;

@@ -18,7 +18,7 @@ pub use crate::session::LocalNode;
 use crate::replica::Context;
 use crate::replica::region::{Region, TimeoutContext, ack_of};
 use crate::replica::store::{Policy, RegionId, RegionInfo, Scope};
-use crate::session::Session;
+use crate::session::{Session, close};
 use crate::wire::control::{self, Body, Withdraw};
 use crate::wire::frame::{self, FrameHeader, PROVISIONAL, WireAck, kind};
 use zerocopy::IntoBytes;
@@ -122,10 +122,17 @@ impl<S: Store> Engine<S> {
             peer_timeout: self.timing.peer_timeout,
             initial_wait: self.timing.initial_wait,
             ack_warning: self.timing.ack_warning,
+            ack_severe: self.timing.ack_severe,
         };
         let regions = self.regions.values().filter_map(|r| r.next_timeout(&cx));
         let sessions = self.sessions.values().filter_map(Session::next_timeout);
         regions.chain(sessions).min()
+    }
+
+    /// True if something was acknowledged as received and waits to be applied: let the
+    /// acknowledgement leave, then hand in `Input::Local` without waiting for anything else.
+    pub fn is_behind(&self) -> bool {
+        self.regions.values().any(Region::is_behind)
     }
 
     /// The store.
@@ -176,6 +183,10 @@ impl<S: Store> Engine<S> {
             self.with_region(number, |region, cx| region.turn(cx));
             if self.regions.get_mut(&number).is_some_and(|r| std::mem::take(&mut r.announce)) {
                 self.send_profile(number);
+            }
+            let suspects = self.regions.get_mut(&number).map(|r| std::mem::take(&mut r.suspects));
+            for conn in suspects.unwrap_or_default() {
+                self.close(conn, close::SUSPECT, "no acknowledgement for too long".into());
             }
         }
         self.turned.clear();

@@ -73,8 +73,12 @@ pub struct RegionStatus {
     pub applied: u64,
     /// The acknowledgement set.
     pub members: Vec<MemberStatus>,
-    /// Members that have not applied everything.
+    /// Members that have not acknowledged everything.
     pub waiting_for: Vec<u16>,
+    /// Writers have to be told when a change has arrived, not when it is applied.
+    pub early_ack: bool,
+    /// The oldest change that is not acknowledged.
+    pub wait: Option<WaitStatus>,
     /// Live streams of peers.
     pub streams: Vec<StreamStatus>,
     /// The image being taken.
@@ -98,6 +102,19 @@ pub struct MemberStatus {
     pub holding: bool,
     /// Milliseconds without connection, if it has none.
     pub lost_ms: Option<u64>,
+}
+
+/// A wait for acknowledgements.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaitStatus {
+    /// The watermark that does not move.
+    pub position: u64,
+    /// Milliseconds since it last moved.
+    pub age_ms: u64,
+    /// How often it was reported, each time after twice as long; the first is in the log too.
+    pub reports: u32,
+    /// Whether the severe alert was given.
+    pub severe: bool,
 }
 
 /// A peer's live stream.
@@ -217,7 +234,14 @@ impl<S: Store> Engine<S> {
             received,
             applied,
             members: region.acks.members().iter().map(member).collect(),
-            waiting_for: region.acks.waiting_for(tail),
+            waiting_for: region.acks.waiting_for(tail, region.info.early_ack),
+            early_ack: region.info.early_ack,
+            wait: region.waiting.map(|wait| WaitStatus {
+                position: wait.position,
+                age_ms: self.now.saturating_sub(wait.since),
+                reports: wait.reports,
+                severe: wait.severe,
+            }),
             streams: region.links.values().filter_map(stream).collect(),
             taking: taking.map(|f| ImageStatus {
                 origin: f.source,

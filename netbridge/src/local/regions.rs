@@ -119,6 +119,7 @@ impl Regions {
             scope,
             concurrency_checks: attributes.concurrency_checks,
             epoch: feed.epoch(),
+            early_ack: attributes.early_ack,
         };
         self.open.insert(id, Open { feed, info });
         self.known.insert(name, Known { file, id: Some(id) });

@@ -80,6 +80,10 @@ impl Store for LocalStore {
         self.ask(region, |feed| feed.publish(sent, received, applied));
     }
 
+    fn note_departure(&mut self, region: RegionId, origin: u16, from: u64, to: u64) {
+        self.ask(region, |feed| feed.note_departure(origin, from, to));
+    }
+
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64) {
         self.ask(region, |feed| Ok(feed.watermarks()))
     }

@@ -35,6 +35,13 @@ pub struct Member {
     pub lost_at: Option<u64>,
 }
 
+impl Member {
+    /// Positions before it do not wait for this member.
+    pub fn mark(&self, early: bool) -> u64 {
+        if early { self.received } else { self.applied }
+    }
+}
+
 /// The acknowledgement set of one region and its watermarks.
 #[derive(Debug, Clone, Default)]
 pub struct AckSet {
@@ -121,13 +128,10 @@ impl AckSet {
         }
     }
 
-    /// Removes members lost for `timeout` and names them.
-    pub fn expire(&mut self, now: u64, timeout: u64) -> Vec<u16> {
+    /// Removes members lost for `timeout`, with what they had acknowledged.
+    pub fn expire(&mut self, now: u64, timeout: u64) -> Vec<(u16, Member)> {
         let gone = |m: &Member| m.lost_at.is_some_and(|at| now >= at.saturating_add(timeout));
-        let names: Vec<u16> =
-            self.members.iter().filter(|(_, m)| gone(m)).map(|(o, _)| *o).collect();
-        self.members.retain(|_, m| !gone(m));
-        names
+        self.members.extract_if(.., |_, m| gone(m)).collect()
     }
 
     /// When the next member expires.
@@ -150,9 +154,10 @@ impl AckSet {
         })
     }
 
-    /// Members that have not applied everything before `tail`.
-    pub fn waiting_for(&self, tail: u64) -> Vec<u16> {
-        let behind = |(o, m): (&u16, &Member)| (m.applied < tail).then_some(*o);
+    /// Members that have not acknowledged everything before `tail`; with `early`, that have not
+    /// received it.
+    pub fn waiting_for(&self, tail: u64, early: bool) -> Vec<u16> {
+        let behind = |(o, m): (&u16, &Member)| (m.mark(early) < tail).then_some(*o);
         self.members.iter().filter_map(behind).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What one region knows of one connected peer.
 
+use super::early::Backlog;
 use super::holdings::Incarnation;
 use super::image::Serve;
 use super::send::Outgoing;
@@ -15,6 +16,9 @@ pub(crate) struct Link {
     pub(crate) epoch: u64,
     pub(crate) initialised: bool,
     pub(crate) since: u64,
+    /// The peer wants to hear of receipt before its changes are applied, from its Profile.
+    pub(crate) early: bool,
+    pub(crate) backlog: Backlog,
     /// The peer's holdings as last told.
     pub(crate) have: Vec<Holding>,
     pub(crate) outgoing: Option<Outgoing>,
@@ -38,6 +42,8 @@ impl Link {
             epoch: 0,
             initialised: false,
             since: 0,
+            early: false,
+            backlog: Backlog::default(),
             have: Vec::new(),
             outgoing: None,
             incoming: None,

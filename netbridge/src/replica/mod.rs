@@ -53,6 +53,7 @@
 
 pub mod acks;
 mod decide;
+mod early;
 pub mod holdings;
 mod image;
 pub(crate) mod link;
@@ -60,6 +61,7 @@ mod receive;
 pub(crate) mod region;
 mod send;
 pub mod store;
+pub(crate) mod waits;
 
 use std::collections::VecDeque;
 
@@ -89,8 +91,11 @@ pub struct Timing {
     pub ack_control: u64,
     /// Closed time is announced this long after changes were sent.
     pub close: u64,
-    /// Writers waiting longer than this are reported once.
+    /// Writers waiting longer than this are reported once, with the names of those missing.
     pub ack_warning: u64,
+    /// So much later a severe alert follows, and the connections to those missing are ended; 0:
+    /// never.
+    pub ack_severe: u64,
 }
 
 impl Default for Timing {
@@ -105,6 +110,7 @@ impl Default for Timing {
             ack_control: 80,
             close: 200,
             ack_warning: 15_000,
+            ack_severe: 0,
         }
     }
 }

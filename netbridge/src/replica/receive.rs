@@ -1,6 +1,7 @@
 //! The incoming live stream: apply, then note what is held, then acknowledge.
 
 use super::Context;
+use super::early::Arrived;
 use super::holdings::Incarnation;
 use super::link::Incoming;
 use super::region::Region;
@@ -18,6 +19,7 @@ impl Region {
         conn: ConnId,
         start: &Start,
     ) {
+        self.flush_arrived(cx, conn);
         let Some(link) = self.links.get_mut(&conn) else {
             return;
         };
@@ -39,6 +41,18 @@ impl Region {
 
     /// Changes of the peer.
     pub(crate) fn on_records<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        records: Records<'_>,
+    ) -> Result<(), WireError> {
+        if self.links.get(&conn).is_some_and(|l| l.early) {
+            return self.queue_records(conn, records);
+        }
+        self.apply_records(cx, conn, records)
+    }
+
+    pub(super) fn apply_records<S: Store>(
         &mut self,
         cx: &mut Context<'_, S>,
         conn: ConnId,
@@ -65,6 +79,7 @@ impl Region {
                         self.info.name, change.position, link.origin
                     );
                     link.incoming = None;
+                    link.backlog.clear();
                     link.blocked_until = Some(cx.now.saturating_add(cx.timing.retry));
                     self.refused_change(cx, text);
                     return Ok(());
@@ -82,6 +97,12 @@ impl Region {
 
     /// The stream moves on.
     pub(crate) fn on_skip(&mut self, conn: ConnId, position: u64) {
+        if !self.queue_behind(conn, Arrived::Skip(position)) {
+            self.apply_skip(conn, position);
+        }
+    }
+
+    pub(super) fn apply_skip(&mut self, conn: ConnId, position: u64) {
         let incoming = self.links.get_mut(&conn).and_then(|l| l.incoming.as_mut());
         if let Some(incoming) = incoming {
             incoming.position = incoming.position.max(position);
@@ -90,6 +111,12 @@ impl Region {
 
     /// The peer has closed time up to here.
     pub(crate) fn on_closed(&mut self, conn: ConnId, closed: &Closed) {
+        if !self.queue_behind(conn, Arrived::Closed(*closed)) {
+            self.apply_closed(conn, closed);
+        }
+    }
+
+    pub(super) fn apply_closed(&mut self, conn: ConnId, closed: &Closed) {
         let incoming = self.links.get_mut(&conn).and_then(|l| l.incoming.as_mut());
         if let Some(incoming) = incoming.filter(|i| i.position >= closed.position.get()) {
             incoming.closed = incoming.closed.max(closed.closed.get());

@@ -9,6 +9,7 @@ use super::image::{Fetch, Sweep};
 use super::link::Link;
 use super::send::{Filled, Outgoing};
 use super::store::{OriginState, RegionInfo, State, Store};
+use super::waits::{Due, Wait};
 use crate::port::{Action, AlertLevel, ConnId, Lane};
 use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
 
@@ -40,8 +41,10 @@ pub(crate) struct Region {
     pub(super) opened_at: u64,
     /// When `turn` last ran: deadlines up to then have been looked at.
     turned_at: u64,
-    /// Position and time of the oldest change that is not acknowledged, and whether that was told.
-    waiting: Option<(u64, u64, bool)>,
+    /// The oldest change that is not acknowledged.
+    pub(crate) waiting: Option<Wait>,
+    /// Connections to nodes that do not acknowledge, to be ended.
+    pub(crate) suspects: Vec<ConnId>,
 }
 
 impl Region {
@@ -75,6 +78,7 @@ impl Region {
             opened_at: cx.now,
             turned_at: 0,
             waiting: None,
+            suspects: Vec::new(),
             info,
         }
     }
@@ -90,6 +94,7 @@ impl Region {
             epoch: self.info.epoch,
             initialised: self.since.is_some(),
             since: self.since.unwrap_or(0),
+            early_ack: self.info.early_ack,
         }
     }
 
@@ -106,6 +111,7 @@ impl Region {
         link.epoch = profile.epoch;
         link.initialised = profile.initialised;
         link.since = profile.since;
+        link.early = profile.early_ack;
         self.holdings.set_since(Incarnation { origin, epoch: profile.epoch }, profile.since);
         if is_new {
             let reborn = self.holdings.current(origin).is_some_and(|e| e != profile.epoch);
@@ -221,6 +227,7 @@ impl Region {
     /// Does whatever can be done now.
     pub(crate) fn turn<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         self.turned_at = cx.now;
+        self.apply_arrived(cx);
         self.send_changes(cx);
         self.sweep_step(cx);
         self.timers(cx);
@@ -302,7 +309,11 @@ impl Region {
         if self.fetch.as_ref().is_some_and(|f| cx.now >= f.stalls_at) {
             self.give_up(cx, "no progress");
         }
-        for origin in self.acks.expire(cx.now, cx.timing.peer_timeout) {
+        for (origin, member) in self.acks.expire(cx.now, cx.timing.peer_timeout) {
+            let (from, to) = (member.mark(self.info.early_ack), cx.store.tail(self.info.id));
+            if from < to {
+                cx.store.note_departure(self.info.id, origin, from, to);
+            }
             let text = format!(
                 "region {}: node {origin} has been away for {} ms; writers no longer wait for it",
                 self.info.name, cx.timing.peer_timeout
@@ -324,24 +335,31 @@ impl Region {
         if let Some((sent, received, applied)) = self.acks.advance(tail) {
             cx.store.publish(self.info.id, sent, received, applied);
         }
-        let applied = self.acks.published().2;
-        self.waiting = match self.waiting {
-            _ if applied >= tail => None,
-            Some(waiting) if waiting.0 >= applied => Some(waiting),
-            _ => Some((applied, cx.now, false)),
-        };
-        let Some((_, at, told)) = self.waiting.as_mut() else {
+        let early = self.info.early_ack;
+        let (_, received, applied) = self.acks.published();
+        let mark = if early { received } else { applied };
+        self.waiting = Wait::look(self.waiting, mark, tail, cx.now);
+        let Some(wait) = self.waiting.as_mut() else {
             return;
         };
-        if !*told && cx.now >= at.saturating_add(cx.timing.ack_warning) {
-            *told = true;
-            let nodes = self.acks.waiting_for(tail);
-            let text = format!(
-                "region {}: nodes {nodes:?} have not acknowledged position {applied} for {} ms",
-                self.info.name, cx.timing.ack_warning
-            );
-            cx.alert(AlertLevel::Severe, text);
+        let (warning, severe) = (cx.timing.ack_warning, cx.timing.ack_severe);
+        let due = wait.due(cx.now, warning, severe);
+        if due == Due::Nothing {
+            return;
         }
+        let (nodes, waited) = (self.acks.waiting_for(tail, early), cx.now - wait.since);
+        let name = &self.info.name;
+        let mut text = format!(
+            "region {name}: nodes {nodes:?} have not acknowledged position {mark} for {waited} ms"
+        );
+        if due == Due::Warning {
+            cx.alert(AlertLevel::Warning, text);
+            return;
+        }
+        let missing = |l: &&Link| nodes.contains(&l.origin);
+        self.suspects = self.links.values().filter(missing).map(|l| l.conn).collect();
+        text += "; the connections to them are ended, so that they come back or are removed";
+        cx.alert(AlertLevel::Severe, text);
     }
 
     /// When `turn` has something to do although nothing happens.
@@ -352,9 +370,8 @@ impl Region {
             self.sweep.as_ref().map(|_| self.turned_at),
             Some(self.retry_at),
             self.since.is_none().then_some(self.opened_at.saturating_add(cx.initial_wait)),
-            self.waiting
-                .filter(|(_, _, told)| !told)
-                .map(|(_, at, _)| at.saturating_add(cx.ack_warning)),
+            self.waiting.map(|wait| wait.next_timeout(cx.ack_warning, cx.ack_severe)),
+            self.is_behind().then_some(self.turned_at),
         ];
         for link in self.links.values() {
             due.push(link.outgoing.as_ref().and_then(Outgoing::next_timeout));
@@ -364,7 +381,8 @@ impl Region {
             let serving = link.serve.as_ref().filter(|s| s.waiting());
             due.push(serving.map(|s| s.deadline));
         }
-        let unseen = |at: &u64| *at > self.turned_at || self.sweep.is_some();
+        let busy = self.sweep.is_some() || self.is_behind();
+        let unseen = |at: &u64| *at > self.turned_at || busy;
         due.into_iter().flatten().filter(unseen).min()
     }
 }
@@ -374,6 +392,7 @@ pub(crate) struct TimeoutContext {
     pub(crate) peer_timeout: u64,
     pub(crate) initial_wait: u64,
     pub(crate) ack_warning: u64,
+    pub(crate) ack_severe: u64,
 }
 
 /// The acknowledgement owed to a peer, if its stream has begun.
@@ -382,7 +401,7 @@ pub(crate) fn ack_of(link: &Link, number: u16) -> Option<Ack> {
     Some(Ack {
         region: u32::from(number),
         epoch: incoming.of.epoch,
-        received: incoming.position,
+        received: incoming.position.max(link.backlog.received),
         applied: incoming.position,
         provisional: !incoming.complete,
     })

@@ -76,6 +76,8 @@ pub struct RegionInfo {
     pub concurrency_checks: bool,
     /// Random number of this incarnation of the region, not 0.
     pub epoch: u64,
+    /// Writers wait until a change has arrived at the others, not until it is applied there.
+    pub early_ack: bool,
 }
 
 /// How a drain ended.
@@ -183,6 +185,9 @@ pub trait Store {
     fn close_time(&mut self, region: RegionId) -> u64;
     /// Publishes (sent, received, applied) and releases waiting writers.
     fn publish(&mut self, region: RegionId, sent: u64, received: u64, applied: u64);
+    /// Notes that writers no longer wait for a node that has not acknowledged the positions from
+    /// `from` to before `to`. Called before they are published as acknowledged.
+    fn note_departure(&mut self, region: RegionId, origin: u16, from: u64, to: u64);
     /// (sent, received, applied) as last published.
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64);
     /// Every stored origin state.

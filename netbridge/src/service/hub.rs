@@ -86,9 +86,12 @@ impl<H: Home> Hub<H> {
                 taken += 1;
             }
             self.act();
-            if taken > 0 || self.regions_moved() {
+            if taken > 0 || self.regions_moved() || self.parts.engine.is_behind() {
                 // The tasks of the connections run on this thread too.
                 tokio::task::yield_now().await;
+                if self.parts.engine.is_behind() {
+                    self.tell(Input::Local);
+                }
                 continue;
             }
             self.parts.store.arm();

@@ -80,13 +80,19 @@ async fn serve(
 }
 
 fn engine_config(config: &Config, tls: &Credentials, store: &LocalStore) -> EngineConfig {
-    let peer_timeout = u64::try_from(config.peer_timeout.as_millis()).unwrap_or(u64::MAX);
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let timing = Timing {
+        peer_timeout: ms(config.peer_timeout),
+        ack_warning: ms(config.ack_wait_threshold),
+        ack_severe: ms(config.ack_severe_alert_threshold),
+        ..Timing::default()
+    };
     EngineConfig {
         cluster: config.cluster.clone(),
         origin: tls.own.origin,
         node_id: store.node_id(),
         boot: store.epoch(),
         expected_peers: config.peers.len(),
-        timing: Timing { peer_timeout, ..Timing::default() },
+        timing,
     }
 }

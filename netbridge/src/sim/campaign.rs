@@ -16,7 +16,11 @@ fn plan(random: &mut Random, nodes: usize) -> Plan {
     };
     Plan {
         nodes,
-        regions: vec![("ack", Scope::DistributedAck), ("no-ack", Scope::DistributedNoAck)],
+        regions: vec![
+            ("ack", Scope::DistributedAck),
+            ("no-ack", Scope::DistributedNoAck),
+            ("early", Scope::DistributedAck),
+        ],
         ring_len: [4, 16, 64, 100_000][random.range(0, 3) as usize],
         batch: random.range(1, 8) as usize,
         latency: (1, [2, 10, 100][random.range(0, 2) as usize]),
@@ -54,7 +58,7 @@ fn disturb(world: &mut World, keys: u32, resets: bool) {
 }
 
 fn write(world: &mut World, n: usize, keys: u32) {
-    let region = world.random.range(0, 1) as usize;
+    let region = world.random.range(0, 2) as usize;
     if region == 0
         && let Some((_, position)) = world.nodes[n].waits
         && world.region(n, 0).watermarks.2 <= position

@@ -1,7 +1,7 @@
 //! Named cases, one world each.
 
 use super::world::{Plan, World};
-use crate::engine::Timing;
+use crate::engine::{AlertLevel, Timing};
 use crate::replica::store::{Scope, State};
 
 fn value(n: u32) -> Option<Vec<u8>> {
@@ -288,6 +288,89 @@ fn writers_that_wait_too_long_are_reported_with_names() {
     w.run(5_000);
     let told = w.nodes[0].alerts.iter().filter(|(_, t)| t.contains("nodes [2]")).count();
     assert_eq!(told, 1, "{:?}", w.nodes[0].alerts);
+}
+
+#[test]
+fn a_severe_alert_follows_and_makes_the_missing_node_connect_again() {
+    let timing = Timing { ack_warning: 1_000, ack_severe: 500, ..Timing::default() };
+    let mut w = grown(2, 5, Plan { timing, ..Plan::default() });
+    w.start(1);
+    settled(&mut w);
+    w.nodes[1].store.borrow_mut().full = true;
+    let p = w.write_now(0, 0, 1, value(9));
+    w.run(20_000);
+    let of = |level: AlertLevel, w: &World| {
+        let named = |(l, t): &&(AlertLevel, String)| *l == level && t.contains("nodes [2]");
+        w.nodes[0].alerts.iter().filter(named).count()
+    };
+    assert_eq!((of(AlertLevel::Warning, &w), of(AlertLevel::Severe, &w)), (1, 1));
+    assert!(w.region(0, 0).watermarks.2 <= p, "the wait goes on");
+    let wait = w.nodes[0].engine.as_ref().unwrap().status().regions[0].wait.clone().unwrap();
+    assert!(wait.reports >= 4 && wait.severe, "{wait:?}");
+    w.nodes[1].store.borrow_mut().full = false;
+    settled(&mut w);
+    assert!(w.nodes[0].engine.as_ref().unwrap().status().regions[0].wait.is_none());
+}
+
+#[test]
+fn a_node_that_left_is_named_to_whom_it_did_not_answer() {
+    let mut w = grown(3, 5, Plan::default());
+    w.start(2);
+    settled(&mut w);
+    w.crash(2);
+    let p = w.write_now(0, 0, 1, value(9));
+    assert!(w.run_until(5_000, |w| w.region(0, 0).watermarks.2 > p));
+    assert_eq!(w.region(0, 0).departures, [(3, p, p + 1)]);
+    w.write_now(0, 0, 1, value(10));
+    w.start(2);
+    settled(&mut w);
+    assert_eq!(w.region(0, 0).departures.len(), 1, "later writes were not affected");
+}
+
+/// A world of two nodes whose region asks for early acknowledgement.
+fn early() -> World {
+    let regions = vec![("early", Scope::DistributedAck)];
+    let mut w = grown(2, 5, Plan { regions, ..Plan::default() });
+    w.start(1);
+    settled(&mut w);
+    w
+}
+
+#[test]
+fn early_acknowledgement_comes_before_the_change_is_applied() {
+    let mut w = early();
+    let p = w.write_now(0, 0, 1, value(9));
+    // Early means: there is a moment at which it is received and not applied.
+    let between = |w: &World| {
+        let (_, received, applied) = w.region(0, 0).watermarks;
+        received > p && applied <= p
+    };
+    w.slow.insert((1, 0), 0);
+    assert!(w.run_until(200, between), "{:?}", w.region(0, 0).watermarks);
+    settled(&mut w);
+}
+
+#[test]
+fn an_error_at_the_receiver_is_none_to_the_writer_with_early_acknowledgement() {
+    let mut w = early();
+    w.nodes[1].store.borrow_mut().full = true;
+    let p = w.write_now(0, 0, 1, value(9));
+    assert!(w.run_until(500, |w| w.region(0, 0).watermarks.1 > p));
+    w.run(1_000);
+    assert!(w.region(0, 0).watermarks.2 <= p);
+    assert_eq!(w.region(1, 0).state, State::Degraded);
+    w.nodes[1].store.borrow_mut().full = false;
+    settled(&mut w);
+}
+
+#[test]
+fn early_acknowledgement_waits_for_receipt_and_warns_like_any_other() {
+    let mut w = early();
+    w.crash(1);
+    let p = w.write_now(0, 0, 1, value(9));
+    w.run(1_500);
+    assert!(w.region(0, 0).watermarks.1 <= p);
+    assert_eq!(w.nodes[0].engine.as_ref().unwrap().status().regions[0].waiting_for, [2]);
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(super) struct ModelRegion {
     /// Versions of changes that are in the table and not yet in the ring.
     active: Vec<u64>,
     pub(super) watermarks: (u64, u64, u64),
+    /// Nodes that left with their unacknowledged positions.
+    pub(super) departures: Vec<(u16, u64, u64)>,
     origins: BTreeMap<u16, OriginState>,
     pub(super) state: State,
     pub(super) log: Vec<Logged>,
@@ -53,6 +55,7 @@ impl ModelRegion {
             scope,
             concurrency_checks: true,
             epoch,
+            early_ack: false,
         };
         Self {
             info,
@@ -63,6 +66,7 @@ impl ModelRegion {
             floor: 0,
             active: Vec::new(),
             watermarks: (0, 0, 0),
+            departures: Vec::new(),
             origins: BTreeMap::new(),
             state: State::Ready,
             log: Vec::new(),
@@ -307,6 +311,12 @@ impl Store for Handle {
         let (s, e, a) = r.watermarks;
         assert!(sent >= s && received >= e && applied >= a, "watermarks went back");
         r.watermarks = (sent, received, applied);
+    }
+
+    fn note_departure(&mut self, region: RegionId, origin: u16, from: u64, to: u64) {
+        if let Ok(r) = self.0.borrow_mut().get_mut(region) {
+            r.departures.push((origin, from, to));
+        }
     }
 
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64) {

@@ -171,6 +171,7 @@ impl World {
         for (name, scope) in self.plan.regions.clone() {
             let epoch = self.random.next() | 1;
             store.create(name, scope, epoch, self.plan.ring_len);
+            store.edit(name, |info| info.early_ack = name == "early");
         }
         Rc::new(RefCell::new(store))
     }

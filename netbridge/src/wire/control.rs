@@ -86,6 +86,8 @@ message! {
         initialised: bool => (bool, tag = "7"),
         /// Every change of this incarnation since it was initialised has a higher version.
         since: u64 => (uint64, tag = "8"),
+        /// Acknowledge the sender's changes when they have arrived, before they are applied.
+        early_ack: bool => (bool, tag = "60"),
     }
 }
 

@@ -156,6 +156,7 @@ fn codes() -> String {
         (close::PROTOCOL_ERROR, "bytes that protocol 1 does not allow"),
         (close::DUPLICATE, "another connection to the same node is used"),
         (close::HELLO_TIMEOUT, "no handshake in time"),
+        (close::SUSPECT, "no acknowledgement for too long"),
     ] {
         writeln!(out, "| {code} | {name} |").unwrap();
     }

@@ -136,6 +136,11 @@ impl<'a> Records<'a> {
         Self { rest: body, left: count }
     }
 
+    /// What has not been read: bytes and number of records.
+    pub fn raw(&self) -> (&'a [u8], u32) {
+        (self.rest, self.left)
+    }
+
     /// The next record and its bytes as sent.
     ///
     /// # Errors

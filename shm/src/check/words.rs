@@ -247,7 +247,6 @@ fn reserved(page: &[u64], found: &mut Findings) {
         ("lease_deadline", offset_of!(RegionWords, lease_deadline)),
         ("line_reserved", offset_of!(RegionWords, line_reserved)),
         ("durable", offset_of!(RegionWords, durable)),
-        ("purge_horizon", offset_of!(RegionWords, purge_horizon)),
         ("lock_table", offset_of!(RegionWords, lock_table)),
     ];
     let runs = [
@@ -257,7 +256,7 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, rare_reserved), 1),
         (offset_of!(RegionWords, floor_reserved), 5),
         (offset_of!(RegionWords, growth_reserved), 6),
-        (offset_of!(RegionWords, reserved), 136),
+        (offset_of!(RegionWords, reserved), 111),
     ];
     let runs = runs.map(|(at, count)| ("reserved words", at, count));
     for (name, at, count) in singles.map(|(name, at)| (name, at, 1)).into_iter().chain(runs) {

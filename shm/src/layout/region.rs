@@ -30,6 +30,8 @@ pub(crate) const PAGE: u64 = 4096;
 pub(crate) const THREADS: u64 = 1024;
 /// Members attached to a region at a time.
 pub(crate) const MEMBERS: u64 = 64;
+/// Departures from the acknowledgement set that a region remembers.
+pub(crate) const DEPARTURES: usize = 8;
 /// Other origins a region can remember.
 pub(crate) const ORIGINS: usize = 64;
 /// Hash function 1: XXH3, 64 bits, seeded.
@@ -59,6 +61,20 @@ pub(crate) struct OriginWords {
     pub(crate) position: AtomicU64,
     /// Closed time of the origin: all its changes up to this version are here.
     pub(crate) closed: AtomicU64,
+}
+
+/// A node that writers no longer wait for. Written by the bridge, before the watermark that this
+/// releases.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct DepartureWords {
+    /// Origin + 1 in the low 17 bits, the number of the departure above; 0 = unused or being
+    /// written.
+    pub(crate) name: AtomicU64,
+    /// First ring position that the node had not acknowledged.
+    pub(crate) from: AtomicU64,
+    /// The ring's tail when it left.
+    pub(crate) to: AtomicU64,
 }
 
 /// The words of a region, grouped by who writes them.
@@ -208,7 +224,13 @@ pub(crate) struct RegionWords {
     /// When that was, microseconds since 1970; a hint.
     pub(crate) quiet_since: AtomicU64,
 
-    pub(crate) reserved: [AtomicU64; 136],
+    pub(crate) reserved: [AtomicU64; 111],
+
+    // Written by the bridge when a node leaves the acknowledgement set.
+    /// How many departures there were.
+    pub(crate) departed: AtomicU64,
+    /// The latest: number n is in place (n - 1) % 8.
+    pub(crate) departures: [DepartureWords; DEPARTURES],
     /// One entry per other origin; written by the bridge.
     pub(crate) origins: [OriginWords; ORIGINS],
 }
@@ -225,6 +247,7 @@ const _: () = {
     assert!(core::mem::offset_of!(RegionWords, floor) == 384);
     assert!(core::mem::offset_of!(RegionWords, tables) == 576);
     assert!(core::mem::offset_of!(RegionWords, segments_cleaned) == 896);
+    assert!(core::mem::offset_of!(RegionWords, departed) == 1848);
     assert!(core::mem::offset_of!(RegionWords, origins) == 2048);
 };
 

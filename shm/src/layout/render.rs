@@ -20,7 +20,7 @@ use crate::layout::record::{
 };
 use crate::layout::region::{
     Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
-    OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
+    DepartureWords, OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
 };
 use crate::layout::segment::SegmentHeader;
 use crate::layout::thread::{
@@ -78,6 +78,7 @@ fn structures() -> Vec<(&'static str, String)> {
         ("NodeWords", node_words()),
         ("MemberSlot", member_slot()),
         ("RegionWords", region_words()),
+        ("DepartureWords", departure_words()),
         ("OriginWords", origin_words()),
         ("Attachment", attachment()),
         ("ThreadDescriptor", thread_descriptor()),
@@ -168,7 +169,7 @@ fn region_words() -> String {
         ack_word: "u32, futex word of waiting writers, counts wakes",
         ack_sleepers: "u32, bit p % 32 for each position p that somebody sleeps for",
         ack_reserved: "zero",
-        purge_horizon: "reserved (tombstones up to this version may be gone), zero",
+        purge_horizon: "tombstones up to this version may be gone: older changes of absent keys are refused",
         invalid_stamp: "entries with a lower version have no value; bit 0: on this node only",
         lock_table: "reserved (global scope), zero",
         recoveries: "thread descriptors of dead members recovered so far",
@@ -203,16 +204,26 @@ fn region_words() -> String {
         quiet_births: "`births` when maintenance last found them changed; any value is right",
         quiet_since: "when that was, microseconds since 1970; any value is right",
         reserved: "zero",
-        origins: "one entry per other origin",
+        departed: "how many nodes left the acknowledgement set so far",
+        departures: "the latest: number n is in place (n - 1) % 8",
+        origins: "one entry per incarnation of another origin",
     })
 }
 
 fn origin_words() -> String {
     rows!(OriginWords {
-        origin: "origin + 1; 0 = unused; written last",
+        origin: "origin + 1; 0 = unused; written last; there may be several of one origin",
         epoch: "which incarnation of the origin's file the position counts in",
         position: "everything below this ring position of the origin is applied here",
         closed: "all changes of the origin up to this version are here",
+    })
+}
+
+fn departure_words() -> String {
+    rows!(DepartureWords {
+        name: "bits 0-16: origin + 1, above: number of the departure; 0 = unused or being written",
+        from: "first ring position that the node had not acknowledged",
+        to: "tail of the ring when it left",
     })
 }
 
@@ -579,7 +590,7 @@ fn constants() -> String {
         ("of these for running operations", OPERATION_HAZARDS.to_string()),
         ("attachments of a region", MEMBERS.to_string()),
         ("pin words of an attachment", PINS.to_string()),
-        ("other origins a region remembers", ORIGINS.to_string()),
+        ("incarnations of other origins a region remembers", ORIGINS.to_string()),
         ("slots of a bucket", SLOTS.to_string()),
         ("longest chain of overflow buckets", MAX_OVERFLOW.to_string()),
         ("tag of hidden entries", HIDDEN_TAG.to_string()),

@@ -12,7 +12,7 @@ use crate::layout::counters::Counter;
 use crate::region::attributes::Scope;
 use crate::region::mapped::Mapped;
 use crate::region::write::{Change, Condition};
-use crate::region::{Kind, Outcome, Region, WriteOptions};
+use crate::region::{Departed, Kind, Outcome, Region, WriteOptions};
 
 /// Keys whose buckets are asked for at a time.
 const BATCH: usize = 16;
@@ -27,6 +27,9 @@ pub struct Bulk<T> {
     pub results: Vec<Result<T>>,
     /// Whether the other nodes acknowledged what is done; an error says that they did not in time.
     pub acknowledged: Result<()>,
+    /// Nodes that left before they had acknowledged all of it, see
+    /// [`Outcome::departed`](crate::Outcome::departed).
+    pub departed: Departed,
 }
 
 impl<T> Bulk<T> {
@@ -163,9 +166,11 @@ impl Region {
             let until = options.ack_within.map(|limit| Instant::now() + limit);
             self.mapped.wait_acknowledged(position, until)
         } else {
-            Ok(())
+            Ok(Departed::default())
         };
-        Ok(Bulk { region: self.name().into(), results, acknowledged })
+        let departed = acknowledged.as_ref().copied().unwrap_or_default();
+        let acknowledged = acknowledged.map(|_| ());
+        Ok(Bulk { region: self.name().into(), results, acknowledged, departed })
     }
 }
 

@@ -46,6 +46,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::layout::counters::Counter;
 use crate::recover::Recovery;
+use crate::region::ack::Departed;
 use crate::region::attributes::{Attributes, Scope};
 use crate::region::guard::{Guard, OwnedGuard};
 use crate::region::handle::Handle;
@@ -113,6 +114,9 @@ pub struct Outcome {
     pub created: bool,
     /// Position in the event ring after which the change is announced; 0 if nobody listens.
     pub position: u64,
+    /// Nodes that left the cluster before they acknowledged this write: nobody waits for them any
+    /// more, and whether they have it is unknown. Empty where nothing is waited for.
+    pub departed: Departed,
 }
 
 /// Result of [`Region::compare_and_swap`].
@@ -330,7 +334,7 @@ impl Region {
             Written::Done { token, created, position }
                 if self.mapped.attributes.scope != Scope::DistributedAck =>
             {
-                Ok(Outcome { token, created, position })
+                Ok(Outcome { token, created, position, departed: Departed::default() })
             }
             written => self
                 .wait_for(written, &WriteOptions::default())?
@@ -484,12 +488,13 @@ impl Region {
         mapped.scan(0, visit).map(|_| ())
     }
 
-    /// Waits until everything below a ring position is applied by the nodes that must.
+    /// Waits until everything below a ring position is applied by the nodes that must; with early
+    /// acknowledgement, until it has arrived there.
     ///
     /// # Errors
     /// `AckTimeout` at the deadline.
     pub fn wait_applied(&self, position: u64, deadline: Option<Instant>) -> Result<()> {
-        self.mapped.wait_applied(position, deadline)
+        self.mapped.wait_released(position, deadline)
     }
 
     /// Bytes of the region that this process reaches through huge pages at the moment, which spares
@@ -538,11 +543,12 @@ impl Region {
         match written {
             Written::Refused(token) => Ok(Err(token)),
             Written::Done { token, created, position } => {
+                let mut departed = Departed::default();
                 if self.mapped.attributes.scope == Scope::DistributedAck {
                     let until = options.ack_within.map(|limit| Instant::now() + limit);
-                    self.mapped.wait_acknowledged(position, until)?;
+                    departed = self.mapped.wait_acknowledged(position, until)?;
                 }
-                Ok(Ok(Outcome { token, created, position }))
+                Ok(Ok(Outcome { token, created, position, departed }))
             }
         }
     }
@@ -566,7 +572,9 @@ impl Region {
     fn outcome(written: Written) -> Result<Outcome, Option<Token>> {
         match written {
             Written::Refused(token) => Err(token),
-            Written::Done { token, created, position } => Ok(Outcome { token, created, position }),
+            Written::Done { token, created, position } => {
+                Ok(Outcome { token, created, position, departed: Departed::default() })
+            }
         }
     }
 

@@ -160,6 +160,9 @@ pub struct Statistics {
     pub received: u64,
     /// ... was applied by them.
     pub applied: u64,
+    /// Wakes of writers that waited for acknowledgements, of which one may be for many; counted
+    /// modulo 2^32.
+    pub ack_wakes: u32,
     /// State of a distributed region.
     pub state: RegionState,
 }
@@ -191,6 +194,7 @@ impl Statistics {
             sent: words.sent.load(Acquire),
             received: words.received.load(Acquire),
             applied: words.applied.load(Acquire),
+            ack_wakes: words.ack_word.load(Acquire),
             state: RegionState::from_word(words.state.load(Acquire)),
             ..Self::default()
         };

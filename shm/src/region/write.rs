@@ -111,8 +111,10 @@ pub(crate) enum Condition {
     Equals(Token),
     /// Only if it has expired, and that is to become of it.
     Expired(ExpiryAction),
-    /// Only if newer than what is there (changes of other nodes); with checks off, only if other.
-    Newer { version: u64, origin: u16 },
+    /// Only if newer than what is there (changes of other nodes), and not so old that an absent key
+    /// must be one that was destroyed and forgotten. With checks off and not `by_version`, only if
+    /// other.
+    Newer { version: u64, origin: u16, by_version: bool },
 }
 
 /// One write.
@@ -385,10 +387,16 @@ impl<'m> Writer<'m> {
 
     /// What the condition says when no entry is visible.
     fn refuse_absent(&self) -> Option<Written> {
-        let refused = matches!(
-            self.change.condition,
-            Condition::Present | Condition::Valued | Condition::Equals(_) | Condition::Expired(_)
-        );
+        let refused = match self.change.condition {
+            Condition::Present
+            | Condition::Valued
+            | Condition::Equals(_)
+            | Condition::Expired(_) => true,
+            Condition::Always | Condition::Absent => false,
+            Condition::Newer { version, .. } => {
+                version <= self.region.words().purge_horizon.load(Acquire)
+            }
+        };
         refused.then_some(Written::Refused(None))
     }
 
@@ -402,9 +410,9 @@ impl<'m> Writer<'m> {
             Condition::Valued => seen.is_none_or(|token| token.kind != Kind::Value),
             Condition::Equals(expected) => seen != Some(self.region.current(expected)),
             Condition::Expired(action) => self.region.expired(record, token.kind) != Some(action),
-            Condition::Newer { version, origin } => {
+            Condition::Newer { version, origin, by_version } => {
                 let other = (token.version, token.origin);
-                if self.region.attributes.concurrency_checks {
+                if by_version || self.region.attributes.concurrency_checks {
                     (version, origin) <= other
                 } else {
                     (version, origin) == other

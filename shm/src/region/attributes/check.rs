@@ -104,8 +104,6 @@ impl Attributes {
             format!("data policy `{policy}`")
         } else if scope.is_distributed() && !policy.is_replicate() {
             format!("data policy `{policy}` with scope `{scope}`")
-        } else if self.early_ack {
-            "attribute `early_ack`".into()
         } else {
             return expiry::check_idle(self, self.entry_idle);
         };

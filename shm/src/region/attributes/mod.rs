@@ -34,7 +34,8 @@ pub struct Attributes {
     pub data_policy: DataPolicy,
     /// How changes are distributed. Default `Local`.
     pub scope: Scope,
-    /// Acknowledge on receipt instead of after applying. Default false; true is not built yet.
+    /// Writers of this node are released when their change has arrived at the other nodes, before
+    /// it is applied there. Default false.
     pub early_ack: bool,
     /// Newer versions win on every node. Default true. Off: changes of other nodes are applied in
     /// the order of arrival.

@@ -49,7 +49,7 @@ impl Writer<'_> {
             Condition::Valued if found.is_some() => return None,
             Condition::Present | Condition::Valued => Counter::RefusedAbsent,
             Condition::Equals(_) => Counter::RefusedChanged,
-            Condition::Newer { version, origin } if found == Some((version, origin)) => {
+            Condition::Newer { version, origin, .. } if found == Some((version, origin)) => {
                 Counter::DroppedDuplicate
             }
             Condition::Newer { .. } => Counter::DroppedOlder,

@@ -85,7 +85,7 @@ fn combinations() -> Vec<(Attributes, Verdict)> {
         (Attributes { old_values: true, ..empty }, Invalid("no old values", "leave it out")),
         (Attributes { old_values: true, ..replicate.clone() }, Built),
         (Attributes { interest: Interest::All, ..replicate.clone() }, Built),
-        (early(replicate.clone()), NotYet("`early_ack`")),
+        (early(replicate.clone()), Built),
         (early(local.clone()), Invalid("`local` waits", "`distributed-ack`")),
         (
             early(of(DataPolicy::Replicate, Scope::DistributedNoAck)),
