@@ -29,6 +29,10 @@ pub(super) fn run(context: &Context, args: &Put) -> Result<(), Failure> {
     } else {
         region.put_with(&key, &value, &options)?
     };
+    if !outcome.departed.is_empty() {
+        let nodes = outcome.departed.nodes();
+        eprintln!("note: nodes {nodes:?} left the cluster before they acknowledged this write");
+    }
     // Success needs no words; who wants the version asks for a format.
     let Some(format) = context.format else {
         return Ok(());
