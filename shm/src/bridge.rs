@@ -426,9 +426,8 @@ impl Feed {
         let origins = &self.mapped().words().origins;
         let name = u64::from(state.origin) + 1;
         let place = |epoch: u64| {
-            let here = |o: &&OriginWords| {
-                o.origin.load(Acquire) == name && o.epoch.load(Acquire) == epoch
-            };
+            let here =
+                |o: &&OriginWords| o.origin.load(Acquire) == name && o.epoch.load(Acquire) == epoch;
             origins.iter().find(here)
         };
         let free = || origins.iter().find(|o| o.origin.load(Acquire) == 0);

@@ -58,6 +58,45 @@ impl Store for LocalStore {
         self.with(region, |feed| feed.apply(convert::to_library(change))).map(convert::applied)
     }
 
+    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
+        self.with(region, |feed| feed.merge(convert::to_library(change))).map(convert::applied)
+    }
+
+    fn restamp(
+        &mut self,
+        region: RegionId,
+        key: &[u8],
+        version: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError> {
+        self.with(region, |feed| feed.restamp(key, version, origin))
+    }
+
+    fn horizon(&self, region: RegionId) -> u64 {
+        self.ask(region, |feed| Ok(feed.horizon()))
+    }
+
+    fn raise_horizon(&mut self, region: RegionId, version: u64) {
+        self.ask(region, |feed| feed.raise_horizon(version));
+    }
+
+    fn raise_floor(&mut self, region: RegionId, version: u64) {
+        self.ask(region, |feed| feed.raise_floor(version));
+    }
+
+    fn clock(&self) -> u64 {
+        self.seat.clock()
+    }
+
+    fn ticks_per_ms(&self) -> u64 {
+        // Versions are microseconds times 4096.
+        1_000 << 12
+    }
+
+    fn forget_origin(&mut self, region: RegionId, origin: u16, epoch: u64) {
+        self.ask(region, |feed| feed.forget_origin(origin, epoch));
+    }
+
     fn scan(&self, region: RegionId, cursor: u64, f: Visit<'_>) -> Result<Option<u64>, StoreError> {
         self.with(region, |feed| feed.scan(cursor, |change| f(convert::to_core(change))))
     }

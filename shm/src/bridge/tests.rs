@@ -62,14 +62,14 @@ fn early_acknowledgement_is_satisfied_by_receipt_and_nothing_less() {
         let home = home();
         let (node, region) = acked(home.path(), early);
         let seat = node.bridge_seat().expect("seat");
-        let feed = seat.feed(&region);
+        let feed = seat.feed(&region).expect("feed");
         let at_once = crate::WriteOptions::ack_within(Duration::ZERO);
         let put = |key: &[u8]| region.put_with(key, b"v", &at_once).map(|_| ());
-        feed.publish(9, 0, 0);
+        feed.publish(9, 0, 0).expect("no fork");
         assert!(matches!(put(b"a"), Err(Error::AckTimeout { .. })), "sent is not received");
-        feed.publish(9, 9, 0);
+        feed.publish(9, 9, 0).expect("no fork");
         assert_eq!(put(b"b").is_ok(), early);
-        feed.publish(9, 9, 9);
+        feed.publish(9, 9, 9).expect("no fork");
         put(b"c").expect("applied");
     }
 }
@@ -79,22 +79,22 @@ fn who_was_released_by_a_departure_is_told_who_left() {
     let home = home();
     let (node, region) = acked(home.path(), false);
     let seat = node.bridge_seat().expect("seat");
-    let feed = seat.feed(&region);
-    feed.publish(1, 1, 1);
+    let feed = seat.feed(&region).expect("feed");
+    feed.publish(1, 1, 1).expect("no fork");
     let before = region.put(b"a", b"v").expect("applied");
     assert!(before.departed.is_empty());
     // Positions 1 and 2 are released although nodes 7 and 65535 did not acknowledge them.
-    feed.note_departure(7, 1, 3);
-    feed.note_departure(u16::MAX, 2, 3);
-    feed.publish(3, 3, 3);
+    feed.note_departure(7, 1, 3).expect("no fork");
+    feed.note_departure(u16::MAX, 2, 3).expect("no fork");
+    feed.publish(3, 3, 3).expect("no fork");
     let names: Vec<Vec<u16>> = [b"b", b"c"]
         .map(|key| region.put(key, b"v").expect("released").departed.nodes().to_vec())
         .to_vec();
     assert_eq!(names, [vec![7], vec![7, u16::MAX]]);
-    feed.publish(9, 9, 9);
+    feed.publish(9, 9, 9).expect("no fork");
     assert!(region.put(b"d", b"v").expect("applied").departed.is_empty());
     for leaver in 10..30 {
-        feed.note_departure(leaver, 4, 5);
+        feed.note_departure(leaver, 4, 5).expect("no fork");
     }
     let many = region.put(b"e", b"v").expect("released").departed;
     let mut nodes = many.nodes().to_vec();
@@ -107,7 +107,7 @@ fn changes_up_to_the_horizon_are_refused_for_absent_keys() {
     let home = home();
     let (node, region) = acked(home.path(), false);
     let seat = node.bridge_seat().expect("seat");
-    let feed = seat.feed(&region);
+    let feed = seat.feed(&region).expect("feed");
     let change = |key, version| Change {
         position: 0,
         key,
@@ -119,7 +119,7 @@ fn changes_up_to_the_horizon_are_refused_for_absent_keys() {
         expiration: false,
     };
     assert_eq!(feed.apply(change(b"here", 10)).expect("apply"), Applied::Newer);
-    feed.raise_horizon(20);
+    feed.raise_horizon(20).expect("no fork");
     assert_eq!(feed.apply(change(b"gone", 20)).expect("apply"), Applied::Older);
     assert_eq!(feed.merge(change(b"here", 15)).expect("merge"), Applied::Newer);
     assert_eq!(feed.apply(change(b"gone", 21)).expect("apply"), Applied::Newer);
@@ -134,12 +134,12 @@ fn changes_up_to_the_horizon_are_refused_for_absent_keys() {
 fn incarnations_of_one_origin_are_kept_apart_and_forgotten_one_by_one() {
     let home = home();
     let (node, region) = acked(home.path(), false);
-    let feed = node.bridge_seat().expect("seat").feed(&region);
+    let feed = node.bridge_seat().expect("seat").feed(&region).expect("feed");
     let state = |epoch, position| OriginState { origin: 4, epoch, position, closed: position };
     for stored in [state(0, 0), state(11, 5), state(12, 6), state(11, 7)] {
         feed.set_origin_state(stored).expect("room");
     }
     assert_eq!(feed.origins(), [state(11, 7), state(12, 6)]);
-    feed.forget_origin(4, 11);
+    feed.forget_origin(4, 11).expect("no fork");
     assert_eq!(feed.origins(), [state(12, 6)]);
 }

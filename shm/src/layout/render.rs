@@ -19,8 +19,8 @@ use crate::layout::record::{
     STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
 };
 use crate::layout::region::{
-    Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT, ORIGINS,
-    DepartureWords, OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
+    DepartureWords, Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT,
+    ORIGINS, OriginWords, PAGE, READERS_LOCK, RegionWords, THREADS,
 };
 use crate::layout::segment::SegmentHeader;
 use crate::layout::thread::{
