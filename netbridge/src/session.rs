@@ -24,6 +24,8 @@ pub mod close {
     pub const HELLO_TIMEOUT: u32 = 4;
     /// The peer does not acknowledge; if it is alive it connects again.
     pub const SUSPECT: u32 = 60;
+    /// The peer's clock ran away.
+    pub const CLOCK: u32 = 61;
 }
 
 /// Milliseconds a handshake may take.
@@ -55,6 +57,7 @@ impl LocalNode {
             origin: u32::from(self.origin),
             boot: self.boot,
             features: FEATURES,
+            clock_ms: 0,
         }
     }
 }
@@ -99,6 +102,13 @@ pub enum Refusal {
         /// What the Hello says.
         hello: String,
     },
+    /// The peer's clock is too far ahead.
+    Clock {
+        /// By so much.
+        ahead_ms: u64,
+        /// More than this is refused.
+        bound_ms: u64,
+    },
 }
 
 impl Refusal {
@@ -110,6 +120,7 @@ impl Refusal {
             Self::OwnOrigin { .. } => 3,
             Self::DuplicateOrigin { .. } => 4,
             Self::Identity { .. } => 5,
+            Self::Clock { .. } => 60,
         }
     }
 }
@@ -141,6 +152,11 @@ impl fmt::Display for Refusal {
                 f,
                 "node number {origin} is taken: {connected:032x} is connected, {refused:032x} was \
                  refused; issue a certificate with another number for one"
+            ),
+            Self::Clock { ahead_ms, bound_ms } => write!(
+                f,
+                "the clock of the refused node is {ahead_ms} ms ahead of that of the node that \
+                 refuses, more than {bound_ms} ms: set the clock that is wrong"
             ),
             Self::Identity { certificate, hello } => write!(
                 f,
@@ -189,6 +205,8 @@ pub struct Session {
     pub node_id: u128,
     /// Start number of the peer's bridge.
     pub boot: u64,
+    /// The operator was told that the peer's clock differs.
+    pub skew_told: bool,
     /// Version in use.
     pub protocol: u32,
     /// The peer's distributed regions by its numbers.
@@ -215,6 +233,7 @@ impl Session {
             phase: Phase::Greeting { accepted: false, acknowledged: false },
             node_id: 0,
             boot: 0,
+            skew_told: false,
             protocol: 0,
             profiles: BTreeMap::new(),
             paired: BTreeMap::new(),

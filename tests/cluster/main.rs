@@ -7,7 +7,11 @@
 //!
 //! | scenarios | about | module |
 //! |---|---|---|
+//! | 52, 54, 55, 59, 64-67, 71, 73, 74, 76, 77 | waiting for others, and not waiting | `acks` |
+//! | 118, 119, 125, 132, 133, 136, 137, 142, 143, 145, 275, 280 | images, versions, coming back | `images` |
 //! | 20, 22, 24 | changes that reach replicates | `replicates` |
 
+mod acks;
+mod images;
 mod net;
 mod replicates;

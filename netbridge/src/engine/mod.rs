@@ -6,6 +6,7 @@
 
 mod peers;
 mod route;
+mod skew;
 pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,6 +63,8 @@ pub struct Engine<S: Store> {
     turned: BTreeSet<u16>,
     counters: Counters,
     now: u64,
+    /// When the peers are told this node's clock again.
+    clock_at: u64,
 }
 
 impl<S: Store> Engine<S> {
@@ -85,6 +88,7 @@ impl<S: Store> Engine<S> {
             turned: BTreeSet::new(),
             counters: Counters::default(),
             now: 0,
+            clock_at: 0,
         }
     }
 
@@ -103,6 +107,7 @@ impl<S: Store> Engine<S> {
             Input::Local => self.look_at_all(),
             Input::Tick => {
                 self.session_timers();
+                self.tell_clock();
                 self.look_at_all();
             }
         }
@@ -126,7 +131,7 @@ impl<S: Store> Engine<S> {
         };
         let regions = self.regions.values().filter_map(|r| r.next_timeout(&cx));
         let sessions = self.sessions.values().filter_map(Session::next_timeout);
-        regions.chain(sessions).min()
+        regions.chain(sessions).chain(self.next_clock()).min()
     }
 
     /// True if something was acknowledged as received and waits to be applied: let the

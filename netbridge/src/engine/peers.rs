@@ -10,7 +10,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn on_connected(&mut self, session: Session) {
         let conn = session.conn;
         self.sessions.insert(conn, session);
-        self.send(conn, Body::Hello(self.local.hello()));
+        self.send(conn, Body::Hello(self.own_hello()));
     }
 
     pub(super) fn on_hello(&mut self, conn: ConnId, hello: &Hello) {
@@ -22,6 +22,10 @@ impl<S: Store> Engine<S> {
             self.sessions.values().find(same).map(|s| s.node_id)
         };
         let verdict = session.on_hello(&self.local, hello, taken);
+        let verdict = match self.refuses_clock(hello) {
+            Some(refusal) if verdict.is_ok() => Err(refusal),
+            _ => verdict,
+        };
         if verdict.is_err() {
             let close_at = self.now.saturating_add(session::REJECT_LINGER);
             session.phase = Phase::Refused { close_at };

@@ -54,6 +54,11 @@ impl<S: Store> Engine<S> {
                 let number = control::number(ask.region)?;
                 self.at_region(conn, number, |region, cx| region.on_image_request(cx, conn, ask));
             }
+            Body::Stable(report) => {
+                let number = control::number(report.region)?;
+                self.at_region(conn, number, |region, cx| region.on_stable(cx, conn, report));
+            }
+            Body::Clock(clock) => self.on_clock(conn, &clock),
             Body::ImageRefused(no) => {
                 let number = control::number(no.region)?;
                 self.at_region(conn, number, |region, cx| region.on_image_refused(cx, conn, &no));
@@ -174,6 +179,12 @@ impl<S: Store> Engine<S> {
                     frame::Body::Closed(closed) => region.on_closed(conn, &closed),
                     frame::Body::Image(transfer, records) => {
                         done = region.on_image(cx, conn, transfer, records);
+                    }
+                    frame::Body::ImageBegin(transfer, begin, claims) => {
+                        region.on_image_begin(cx, conn, transfer, &begin, claims);
+                    }
+                    frame::Body::ImageCursor(transfer, cursor) => {
+                        region.on_image_cursor(conn, transfer, cursor);
                     }
                     frame::Body::ImageEnd(transfer, end, claims) => {
                         region.on_image_end(cx, conn, transfer, &end, claims);

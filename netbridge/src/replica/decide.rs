@@ -5,6 +5,7 @@ use super::Context;
 use super::holdings::Incarnation;
 use super::link::Link;
 use super::region::{Region, START_WAIT};
+use super::sources::{self, Sources};
 use super::store::{OriginState, State, Store};
 use crate::port::{AlertLevel, ConnId};
 use crate::wire::control::Holding;
@@ -19,10 +20,7 @@ impl Region {
             return;
         }
         let gaps: Vec<(ConnId, Holding)> = self.links.values().filter_map(gap).collect();
-        let mut sources: Vec<ConnId> = Vec::new();
-        if !self.joined {
-            sources = self.links.values().filter(|l| l.initialised).map(|l| l.conn).collect();
-        }
+        let mut sources = self.first_sources(cx);
         if sources.is_empty() {
             sources = gaps.iter().map(|(conn, _)| *conn).collect();
         }
@@ -44,6 +42,66 @@ impl Region {
         self.request_image(cx, source, plan);
     }
 
+    /// Sources of the first image; none if this copy has met the others.
+    fn first_sources<S: Store>(&mut self, cx: &mut Context<'_, S>) -> Vec<ConnId> {
+        if self.joined {
+            return Vec::new();
+        }
+        match sources::first_image(self.info.policy, self.links.values()) {
+            Sources::None => Vec::new(),
+            Sources::One(any) => {
+                self.union = None;
+                // Others of the same kind may have content of their own, and no more than that.
+                let settled = |conn: &ConnId| self.links.get(conn).is_some_and(|l| l.joined);
+                let met: Vec<ConnId> = any.iter().copied().filter(settled).collect();
+                if met.is_empty() { any } else { met }
+            }
+            Sources::Union(all) => self.next_of_union(cx, all),
+        }
+    }
+
+    /// The next source of a union. One that went away is left out and counted.
+    fn next_of_union<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        all: Vec<ConnId>,
+    ) -> Vec<ConnId> {
+        let (left, _) = self.union.get_or_insert((all, 0));
+        let before = left.len();
+        left.retain(|conn| self.links.contains_key(conn));
+        cx.counters.union_partial += (before - left.len()) as u64;
+        left.first().copied().into_iter().collect()
+    }
+
+    /// An image of a union's source has ended; true if the copy is complete by that.
+    pub(super) fn one_of_union<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        taken: bool,
+    ) -> bool {
+        let Some((left, gave)) = self.union.as_mut() else {
+            return taken;
+        };
+        let before = left.len();
+        left.retain(|source| *source != conn && self.links.contains_key(source));
+        *gave += u32::from(taken);
+        let lost = before - left.len() - usize::from(taken);
+        cx.counters.union_partial += lost as u64;
+        if !left.is_empty() {
+            return false;
+        }
+        if self.union.take().is_some_and(|(_, gave)| gave == 0) {
+            let text = format!(
+                "region {}: every node that had a copy went away before it was taken; the region \
+                 begins with what had arrived",
+                self.info.name
+            );
+            cx.alert(AlertLevel::Warning, text);
+        }
+        true
+    }
+
     /// Subscribes again where an image of another source has brought a position that the ring may
     /// still reach; true if that was tried.
     fn resubscribe<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
@@ -61,6 +119,9 @@ impl Region {
 
     /// True if the peer holds changes that this node does not and that no live stream brings.
     fn lacks(&self, link: &Link, myself: u16) -> bool {
+        if self.info.policy.is_replicate() && sources::may_hold_more(link) {
+            return true;
+        }
         link.have.iter().any(|h| {
             let Ok(origin) = u16::try_from(h.origin) else {
                 return false;
@@ -70,8 +131,21 @@ impl Region {
             let live = |l: &Link| l.origin == origin && l.epoch == h.epoch;
             let expected = self.acks.members().get(&origin).is_some_and(|m| m.lost_at.is_some());
             let comes = mine || expected || self.links.values().any(live);
-            !comes && self.holdings.position(of).unwrap_or(0) < h.position
+            let behind = self.holdings.position(of).unwrap_or(0) < h.position;
+            !comes && (behind || (h.partial && !link.repaired.contains(&of)))
         })
+    }
+
+    /// What this source could not describe by positions has come with its image.
+    pub(super) fn note_repaired(&mut self, source: u16) {
+        for link in self.links.values_mut().filter(|l| l.origin == source) {
+            let named = |h: &Holding| {
+                let origin = u16::try_from(h.origin).ok().filter(|_| h.partial)?;
+                Some(Incarnation { origin, epoch: h.epoch })
+            };
+            link.compared = true;
+            link.repaired.extend(link.have.iter().filter_map(named));
+        }
     }
 
     /// Declares the region complete when it is.
@@ -103,6 +177,7 @@ impl Region {
     pub(crate) fn meet<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         if !std::mem::replace(&mut self.joined, true) {
             self.persist_own(cx);
+            self.announce = true;
         }
     }
 
@@ -110,7 +185,7 @@ impl Region {
     /// claimed time, `position` is 1 when it has met the others.
     fn persist_own<S: Store>(&self, cx: &mut Context<'_, S>) {
         let Some(closed) = self.since else { return };
-        let position = u64::from(self.joined);
+        let position = if self.joined { self.first.saturating_add(1) } else { 0 };
         let own = OriginState { origin: cx.myself, epoch: self.info.epoch, position, closed };
         if let Err(e) = cx.store.set_origin_state(self.info.id, own) {
             let text = format!("region {}: readiness cannot be kept: {e}", self.info.name);
@@ -130,6 +205,7 @@ fn gap(link: &Link) -> Option<(ConnId, Holding)> {
         epoch: incoming.of.epoch,
         position: incoming.cut,
         closed: 0,
+        partial: false,
     };
     Some((link.conn, holding))
 }

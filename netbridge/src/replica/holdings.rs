@@ -4,20 +4,28 @@
 //! incarnation E at a position below p, this region holds the change or something newer for its
 //! key. It is raised only by (a) the ordered live stream of X, when that stream began at or below
 //! p, and (b) a complete image from a node that stated the same about itself before its scan.
-//! Changes that arrive behind a cut, before the image is complete, do not raise it.
+//! Changes that arrive behind a cut, before the image is complete, do not raise it; if their origin
+//! is lost then, the entry is marked *partial*: there is more here than the position says.
 //!
 //! **Invariant C.** An entry with `since < closed` says: every change of X with a version in
 //! `(since, closed]` is held in the same sense. `closed` comes from X's own CLOSED(pos, C) once p
 //! has reached pos. `since` is X's closed time when its present incarnation was initialised; what
 //! X made before that is not claimed, because an X that lost its region cannot know what its
 //! former self has sent to whom. Assumption: a node's clock does not run back by more than the time
-//! it takes to lose a region and initialise it again.
+//! it takes to lose a region and initialise it again; peers tell it what they have closed of it,
+//! and it starts above that.
+//!
+//! All of it is written into the region, also of incarnations that are no more, so that a bridge
+//! that is killed forgets nothing. The start of claimed time is not: the origin says it again.
 
 use std::collections::BTreeMap;
 
 use super::store::{OriginState, RegionId, Store, StoreError};
-use crate::wire::control::Holding;
+use crate::wire::control::{Holding, Span};
 use crate::wire::frame::WireClaim;
+
+/// In a stored position: the entry is partial.
+const PARTIAL: u64 = 1 << 63;
 
 /// One origin's incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,27 +45,28 @@ pub struct Held {
     pub since: u64,
     /// End of the claimed time, inclusive.
     pub closed: u64,
+    /// Some changes behind the position are held too.
+    pub partial: bool,
 }
 
 /// Everything this node holds of one region.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings {
     held: BTreeMap<Incarnation, Held>,
-    /// The incarnation of each origin that is stored in the region.
-    current: BTreeMap<u16, u64>,
 }
 
 impl Holdings {
     /// From the region, without this node's own entry and bare member marks.
-    pub fn load(states: &[OriginState], myself: u16) -> Self {
-        let mut all = Self::default();
-        for s in states.iter().filter(|s| s.origin != myself && s.epoch != 0) {
+    pub fn load(states: &[OriginState], own: Incarnation) -> Self {
+        let named = |s: &&OriginState| {
+            s.epoch != 0 && Incarnation { origin: s.origin, epoch: s.epoch } != own
+        };
+        let held = |s: &OriginState| {
+            let (position, partial) = (s.position & !PARTIAL, s.position & PARTIAL != 0);
             let of = Incarnation { origin: s.origin, epoch: s.epoch };
-            let held = Held { position: s.position, since: 0, closed: s.closed };
-            all.held.insert(of, held);
-            all.current.insert(s.origin, s.epoch);
-        }
-        all
+            (of, Held { position, since: 0, closed: s.closed, partial })
+        };
+        Self { held: states.iter().filter(named).map(held).collect() }
     }
 
     /// Position up to which everything is held, if anything is known.
@@ -65,23 +74,37 @@ impl Holdings {
         self.held.get(&of).map(|h| h.position)
     }
 
+    /// Closed time of an incarnation, 0 if nothing is known.
+    pub fn closed(&self, of: Incarnation) -> u64 {
+        self.held.get(&of).map_or(0, |h| h.closed)
+    }
+
+    /// Every incarnation and what is held of it.
+    pub fn all(&self) -> impl Iterator<Item = (Incarnation, Held)> {
+        self.held.iter().map(|(of, held)| (*of, *held))
+    }
+
+    /// True if something is held of the origin, and nothing of this incarnation.
+    pub fn is_reborn(&self, of: Incarnation) -> bool {
+        let known = |other: &Incarnation| other.origin == of.origin;
+        !self.held.contains_key(&of) && self.held.keys().any(known)
+    }
+
     /// Raises position and closed time.
     pub fn raise(&mut self, of: Incarnation, position: u64, closed: u64) {
         let held = self.held.entry(of).or_default();
         held.position = held.position.max(position);
         held.closed = held.closed.max(closed);
-        self.current.entry(of.origin).or_insert(of.epoch);
     }
 
-    /// Makes this the stored incarnation of its origin.
-    pub fn set_current(&mut self, of: Incarnation) {
-        self.held.entry(of).or_default();
-        self.current.insert(of.origin, of.epoch);
+    /// Nothing is known of it any more.
+    pub fn forget(&mut self, of: Incarnation) {
+        self.held.remove(&of);
     }
 
-    /// The stored incarnation of an origin.
-    pub fn current(&self, origin: u16) -> Option<u64> {
-        self.current.get(&origin).copied()
+    /// There is more here than the position says.
+    pub fn set_partial(&mut self, of: Incarnation) {
+        self.held.entry(of).or_default().partial = true;
     }
 
     /// Notes where the claimed time of an incarnation begins, as the origin itself states it.
@@ -92,17 +115,16 @@ impl Holdings {
     }
 
     /// Takes over what the source of a complete image held.
-    pub fn adopt(&mut self, claim: &WireClaim, myself: u16) {
+    pub fn adopt(&mut self, claim: &WireClaim, own: Incarnation) {
         let of = Incarnation { origin: claim.origin.get(), epoch: claim.epoch.get() };
+        if of == own {
+            return;
+        }
         self.raise(of, claim.position.get(), claim.closed.get());
         self.set_since(of, claim.since.get());
-        if of.origin == myself {
-            // Only this node's present incarnation is stored, and that by `initialised`.
-            self.current.remove(&myself);
-        }
     }
 
-    /// Writes the stored incarnation of an origin into the region.
+    /// Writes what is held of an origin into the region.
     ///
     /// # Errors
     /// As the store.
@@ -112,17 +134,14 @@ impl Holdings {
         region: RegionId,
         origin: u16,
     ) -> Result<(), StoreError> {
-        let Some(&epoch) = self.current.get(&origin) else {
-            return Ok(());
-        };
-        let held = self.held.get(&Incarnation { origin, epoch }).copied().unwrap_or_default();
-        let state = OriginState { origin, epoch, position: held.position, closed: held.closed };
-        store.set_origin_state(region, state)
-    }
-
-    /// Origins with a stored incarnation.
-    pub fn stored(&self) -> Vec<u16> {
-        self.current.keys().copied().collect()
+        for (of, held) in self.all().filter(|(of, _)| of.origin == origin) {
+            let position = held.position | if held.partial { PARTIAL } else { 0 };
+            let state = OriginState { origin, epoch: of.epoch, position, closed: held.closed };
+            if held != (Held { since: held.since, ..Held::default() }) {
+                store.set_origin_state(region, state)?;
+            }
+        }
+        Ok(())
     }
 
     /// For a Have message.
@@ -132,6 +151,7 @@ impl Holdings {
             epoch: of.epoch,
             position: held.position,
             closed: held.closed,
+            partial: held.partial,
         };
         self.held.iter().map(one).collect()
     }
@@ -139,6 +159,16 @@ impl Holdings {
     /// For the end of an image: everything but times that are not known to be sound.
     pub fn claims(&self) -> Vec<WireClaim> {
         self.held.iter().map(|(of, held)| claim(*of, *held)).collect()
+    }
+
+    /// For the request of a delta.
+    pub fn spans(&self) -> Vec<Span> {
+        let sound = |(of, held): (&Incarnation, &Held)| {
+            let span =
+                Span { origin: u32::from(of.origin), since: held.since, closed: held.closed };
+            (held.since != 0 && held.since < held.closed).then_some(span)
+        };
+        self.held.iter().filter_map(sound).collect()
     }
 }
 

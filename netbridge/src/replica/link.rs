@@ -1,11 +1,13 @@
 //! What one region knows of one connected peer.
 
+use std::collections::BTreeSet;
+
 use super::early::Backlog;
 use super::holdings::Incarnation;
-use super::image::Serve;
 use super::send::Outgoing;
+use super::serve::Serve;
 use crate::port::ConnId;
-use crate::wire::control::Holding;
+use crate::wire::control::{Have, Holding, Stable};
 
 /// The region's relation to one connected peer that has the same region.
 #[derive(Debug)]
@@ -16,6 +18,18 @@ pub(crate) struct Link {
     pub(crate) epoch: u64,
     pub(crate) initialised: bool,
     pub(crate) since: u64,
+    /// Its data policy, and whether it has met others, from its Profile.
+    pub(crate) policy: u32,
+    pub(crate) joined: bool,
+    /// A subscription that is answered when this copy has joined.
+    pub(crate) held_back: Option<Have>,
+    /// The peer's last report of stable time, and the highest that it was told.
+    pub(crate) report: Option<Stable>,
+    pub(crate) told: u64,
+    /// Incarnations of which the peer has sent what no position describes.
+    pub(crate) repaired: BTreeSet<Incarnation>,
+    /// An image of it was taken since it is connected.
+    pub(crate) compared: bool,
     /// The peer wants to hear of receipt before its changes are applied, from its Profile.
     pub(crate) early: bool,
     pub(crate) backlog: Backlog,
@@ -42,6 +56,13 @@ impl Link {
             epoch: 0,
             initialised: false,
             since: 0,
+            policy: 0,
+            joined: false,
+            held_back: None,
+            report: None,
+            told: 0,
+            repaired: BTreeSet::new(),
+            compared: false,
             early: false,
             backlog: Backlog::default(),
             have: Vec::new(),
@@ -68,6 +89,13 @@ pub(crate) struct Incoming {
     /// Everything before `cut` is held too.
     pub(crate) complete: bool,
     pub(crate) closed: u64,
+}
+
+impl Incoming {
+    /// Changes have come that no position describes.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.complete && self.position > self.cut
+    }
 }
 
 /// Acknowledgements owed to the peer.

@@ -26,9 +26,14 @@
 //! both rings were lapped) are safe: each removes only what the other proved to be dead, and no
 //! live entry is ever provably dead: some node holding the newest change of a key keeps it in its
 //! table, R among them if R claims to have seen it. What remains is that N's image may carry an
-//! entry to R that R had purged. That cannot happen in protocol 1: tombstones of distributed
-//! regions are not purged yet. Purging will need a horizon below which `apply` refuses keys it does
-//! not know.
+//! entry to R that R had purged. R refuses it: it is not above R's horizon, see the module `stable`.
+//!
+//! # Deltas
+//! A copy that has been complete asks for a delta: it names the spans of versions it holds of each
+//! origin (invariant C of [`holdings`]) and is sent the rest, tombstones among it. Absence proves
+//! nothing then, so there is no sweep; and there need not be one, because a source that has
+//! forgotten a tombstone the target may lack sends everything instead. An image that was cut off
+//! is gone on with by the same source from the cursor it reached.
 //!
 //! # Readiness
 //! A region that was never complete on this node is Initialising until it has one image of an
@@ -42,25 +47,29 @@
 //! (Have with `ask`) and whoever lacks something takes an image from who has it. The same rule
 //! covers earlier incarnations of an origin.
 //!
-//! # Limits of protocol 1
-//! - What is held of *earlier* incarnations of an origin is known to the bridge's memory only. If a
-//!   machine is lost and bridges of the others are killed soon after, what the lost machine had
-//!   told only some of them may stay on those. The same holds for what it had sent behind a cut
-//!   that no image completed. Its acknowledged writes are on every node that counted.
+//! # Limits
 //! - A partial partition (A and B cut, both see C) is equalised once, when A and B give each other
 //!   up, and again when they meet; in between C does not relay.
-//! - Every image is a full one.
+//! - A known node that never comes back keeps all tombstones from being forgotten.
+//! - An image notes the hash of every key that comes while it is compared with content that is here:
+//!   16 bytes each, for a full image into a copy that is not empty.
 
 pub mod acks;
 mod decide;
+pub(crate) mod defects;
 mod early;
+mod fetch;
 pub mod holdings;
-mod image;
 pub(crate) mod link;
 mod receive;
 pub(crate) mod region;
+mod rejoin;
 mod send;
+mod serve;
+mod sources;
+mod stable;
 pub mod store;
+mod sweep;
 pub(crate) mod waits;
 
 use std::collections::VecDeque;
@@ -91,6 +100,12 @@ pub struct Timing {
     pub ack_control: u64,
     /// Closed time is announced this long after changes were sent.
     pub close: u64,
+    /// Distance of reports while tombstones wait to be forgotten.
+    pub stable_every: u64,
+    /// Clocks may differ by so much; a node whose clock is farther ahead is refused.
+    pub max_skew: u64,
+    /// Peers are told this node's clock so often.
+    pub clock_every: u64,
     /// Writers waiting longer than this are reported once, with the names of those missing.
     pub ack_warning: u64,
     /// So much later a severe alert follows, and the connections to those missing are ended; 0:
@@ -109,6 +124,9 @@ impl Default for Timing {
             ack_repeat: 20,
             ack_control: 80,
             close: 200,
+            stable_every: 1_000,
+            max_skew: 500,
+            clock_every: 10_000,
             ack_warning: 15_000,
             ack_severe: 0,
         }
@@ -130,8 +148,20 @@ pub struct Counters {
     pub images_taken: u64,
     /// Images that failed or were refused.
     pub images_failed: u64,
+    /// Of those taken, how many were deltas.
+    pub deltas_taken: u64,
+    /// Images that went on where an earlier one was cut off.
+    pub images_resumed: u64,
+    /// Records of images taken.
+    pub image_records: u64,
+    /// Sources of unions that went away meanwhile.
+    pub union_partial: u64,
     /// Entries removed by sweeps.
     pub swept: u64,
+    /// Entries stamped anew when their region joined others.
+    pub restamped: u64,
+    /// Tombstones forgotten.
+    pub purged: u64,
     /// Streams that continued from the ring.
     pub resumed: u64,
     /// Streams that had to skip because the ring was lapped.

@@ -1,6 +1,7 @@
 //! The incoming live stream: apply, then note what is held, then acknowledge.
 
 use super::Context;
+use super::defects::{Defect, seeded};
 use super::early::Arrived;
 use super::holdings::Incarnation;
 use super::link::Incoming;
@@ -9,7 +10,7 @@ use super::store::{Applied, State, Store};
 use crate::port::{AlertLevel, ConnId};
 use crate::wire::WireError;
 use crate::wire::frame::{Closed, Start};
-use crate::wire::record::Records;
+use crate::wire::record::{Kind, Records};
 
 impl Region {
     /// The peer's stream begins (again).
@@ -33,9 +34,6 @@ impl Region {
         }
         let complete = held >= position;
         link.incoming = Some(Incoming { of, position, cut: position, complete, closed: 0 });
-        if complete {
-            self.holdings.set_current(of);
-        }
         self.applied(cx, conn);
     }
 
@@ -46,7 +44,8 @@ impl Region {
         conn: ConnId,
         records: Records<'_>,
     ) -> Result<(), WireError> {
-        if self.links.get(&conn).is_some_and(|l| l.early) {
+        let early = seeded(Defect::AckBeforeApply);
+        if early || self.links.get(&conn).is_some_and(|l| l.early) {
             return self.queue_records(conn, records);
         }
         self.apply_records(cx, conn, records)
@@ -69,6 +68,9 @@ impl Region {
                 continue;
             }
             cx.counters.records_received += 1;
+            if change.kind == Kind::Tombstone {
+                self.stability.note(change.version);
+            }
             match cx.store.apply(self.info.id, change) {
                 Ok(Applied::Newer) => {}
                 Ok(Applied::Older | Applied::Equal) => cx.counters.records_known += 1,
@@ -147,7 +149,6 @@ impl Region {
             };
             if self.holdings.position(incoming.of).is_some_and(|held| held >= incoming.cut) {
                 incoming.complete = true;
-                self.holdings.set_current(incoming.of);
                 promoted.push(link.conn);
             }
         }
@@ -158,7 +159,11 @@ impl Region {
 
     /// Writes what is held of an origin into the region.
     pub(crate) fn persist<S: Store>(&mut self, cx: &mut Context<'_, S>, origin: u16) {
-        if let Err(e) = self.holdings.persist(cx.store, self.info.id, origin) {
+        let mut done = self.holdings.persist(cx.store, self.info.id, origin);
+        if done.is_err() && self.make_room(cx) {
+            done = self.holdings.persist(cx.store, self.info.id, origin);
+        }
+        if let Err(e) = done {
             if !self.persist_failed {
                 let text = format!(
                     "region {}: the state of node {origin} cannot be kept: {e}; after a restart \
@@ -169,6 +174,35 @@ impl Region {
             }
             self.persist_failed = true;
         }
+    }
+
+    /// Writes what is held of all origins into the region.
+    pub(super) fn persist_all<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let mut origins: Vec<u16> = self.holdings.all().map(|(of, _)| of.origin).collect();
+        origins.dedup();
+        for origin in origins {
+            self.persist(cx, origin);
+        }
+    }
+
+    /// Lets the region forget the oldest incarnation that is no more; false if there is none.
+    fn make_room<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
+        let lives = |of: &Incarnation| {
+            self.links.values().any(|l| l.origin == of.origin && l.epoch == of.epoch)
+        };
+        let newer = |of: &Incarnation, closed: u64| {
+            let later = |(other, held): (Incarnation, super::holdings::Held)| {
+                other.origin == of.origin && other != *of && held.closed >= closed
+            };
+            self.holdings.all().any(later)
+        };
+        let former = self.holdings.all().filter(|(of, h)| !lives(of) && newer(of, h.closed));
+        let Some((oldest, _)) = former.min_by_key(|(_, held)| held.closed) else {
+            return false;
+        };
+        cx.store.forget_origin(self.info.id, oldest.origin, oldest.epoch);
+        self.holdings.forget(oldest);
+        true
     }
 
     fn refused_change<S: Store>(&mut self, cx: &mut Context<'_, S>, text: String) {

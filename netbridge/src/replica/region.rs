@@ -1,14 +1,17 @@
 //! One region of this node: its links to the peers that have it too, and what is decided from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use super::acks::AckSet;
+use super::defects::{Defect, seeded};
+use super::fetch::{Fetch, Rest};
 use super::holdings::{Holdings, Incarnation};
-use super::image::{Fetch, Sweep};
 use super::link::Link;
 use super::send::{Filled, Outgoing};
+use super::stable::Stability;
 use super::store::{OriginState, RegionInfo, State, Store};
+use super::sweep::Sweep;
 use super::waits::{Due, Wait};
 use crate::port::{Action, AlertLevel, ConnId, Lane};
 use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
@@ -28,6 +31,15 @@ pub(crate) struct Region {
     pub(crate) links: BTreeMap<ConnId, Link>,
     pub(crate) fetch: Option<Fetch>,
     pub(crate) sweep: Option<Sweep>,
+    /// What an image lacks that was cut off.
+    pub(crate) rest: Option<Rest>,
+    /// Sources of a union that are still to be asked, and how many of it gave what they have.
+    pub(crate) union: Option<(Vec<ConnId>, u32)>,
+    /// Other nodes that are known to have the region.
+    pub(crate) known: BTreeSet<u16>,
+    pub(crate) stability: Stability,
+    /// The ring before this position is not replayed, see [`super::rejoin`].
+    pub(crate) first: u64,
     pub(crate) transfers: u32,
     pub(crate) attempts: usize,
     pub(crate) retry_at: u64,
@@ -54,6 +66,9 @@ impl Region {
         let own = |s: &&OriginState| s.origin == cx.myself && s.epoch == info.epoch;
         let own = states.iter().find(own);
         let (since, joined) = (own.map(|s| s.closed), own.is_some_and(|s| s.position != 0));
+        let first = own.map_or(0, |s| s.position.saturating_sub(1));
+        let mine = Incarnation { origin: cx.myself, epoch: info.epoch };
+        let newest = cx.store.clock();
         let others: Vec<u16> =
             states.iter().map(|s| s.origin).filter(|o| *o != cx.myself && *o != 0).collect();
         if since.is_none() {
@@ -62,11 +77,16 @@ impl Region {
         Self {
             number,
             since,
-            holdings: Holdings::load(&states, cx.myself),
+            holdings: Holdings::load(&states, mine),
             acks: AckSet::recover(cx.store.watermarks(info.id), &others, cx.now),
             links: BTreeMap::new(),
             fetch: None,
             sweep: None,
+            rest: None,
+            union: None,
+            known: others.iter().copied().collect(),
+            stability: Stability::new(newest),
+            first,
             transfers: 0,
             attempts: 0,
             retry_at: 0,
@@ -95,7 +115,13 @@ impl Region {
             initialised: self.since.is_some(),
             since: self.since.unwrap_or(0),
             early_ack: self.info.early_ack,
+            joined: self.joined,
         }
+    }
+
+    /// This node's own incarnation of the region.
+    pub(super) fn own(&self, myself: u16) -> Incarnation {
+        Incarnation { origin: myself, epoch: self.info.epoch }
     }
 
     /// A peer has the same region with the same attributes, or news about it.
@@ -112,9 +138,13 @@ impl Region {
         link.initialised = profile.initialised;
         link.since = profile.since;
         link.early = profile.early_ack;
-        self.holdings.set_since(Incarnation { origin, epoch: profile.epoch }, profile.since);
+        link.policy = profile.policy;
+        link.joined = profile.joined;
+        self.known.insert(origin);
+        let of = Incarnation { origin, epoch: profile.epoch };
+        let reborn = self.holdings.is_reborn(of);
+        self.holdings.set_since(of, profile.since);
         if is_new {
-            let reborn = self.holdings.current(origin).is_some_and(|e| e != profile.epoch);
             self.subscribe(cx, conn);
             if reborn {
                 // What its former self did not send to everybody must be found among the others.
@@ -131,9 +161,12 @@ impl Region {
         if !self.links.values().any(|l| l.origin == link.origin) {
             self.acks.lost(link.origin, cx.now);
         }
+        if let Some(incoming) = link.incoming.filter(|i| i.is_partial()) {
+            self.holdings.set_partial(incoming.of);
+            self.persist(cx, incoming.of.origin);
+        }
         if self.fetch.as_ref().is_some_and(|f| f.conn == conn) {
-            self.give_up(cx, "the connection to the source ended");
-            self.retry_at = cx.now;
+            self.cut_off(cx);
         }
     }
 
@@ -155,16 +188,27 @@ impl Region {
 
     /// What the peer holds, and perhaps a subscription.
     pub(crate) fn on_have<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId, have: Have) {
+        let (rejoins, own) = (self.rejoins(), self.own(cx.myself));
         let Some(link) = self.links.get_mut(&conn) else {
             return;
         };
+        let former = |h: &&Holding| h.origin == u32::from(cx.myself) && h.epoch != own.epoch;
+        if let Some(closed) = have.held.iter().filter(former).map(|h| h.closed).max() {
+            // What this node made before it lost its region: later changes must be newer.
+            cx.store.raise_floor(self.info.id, closed);
+        }
+        if have.subscribe && rejoins {
+            link.have = have.held.clone();
+            link.held_back = Some(have);
+            return;
+        }
         if have.subscribe {
             let (tail, oldest) = (cx.store.tail(self.info.id), cx.store.oldest(self.info.id));
             let mine =
                 |h: &&Holding| h.origin == u32::from(cx.myself) && h.epoch == self.info.epoch;
             let held = have.held.iter().find(mine).map_or(0, |h| h.position);
             let takes_image = have.fresh && self.since.is_some() && held == 0;
-            let resumes = (oldest..=tail).contains(&held) && !takes_image;
+            let resumes = (oldest.max(self.first)..=tail).contains(&held) && !takes_image;
             let position = if resumes { held } else { tail };
             cx.counters.resumed += u64::from(resumes && held > 0);
             match link.outgoing.as_mut() {
@@ -172,6 +216,7 @@ impl Region {
                 None => link.outgoing = Some(Outgoing::new(position)),
             }
             self.acks.subscribed(link.origin, position, !resumes);
+            self.known.insert(link.origin);
             let known = cx.store.origins(self.info.id).iter().any(|s| s.origin == link.origin);
             if !known {
                 // A member whose acknowledgement counts must survive a restart of this bridge.
@@ -228,12 +273,14 @@ impl Region {
     pub(crate) fn turn<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         self.turned_at = cx.now;
         self.apply_arrived(cx);
+        self.start_held_streams(cx);
         self.send_changes(cx);
         self.sweep_step(cx);
         self.timers(cx);
         self.decide_image(cx);
         self.settle(cx);
         self.serve(cx);
+        self.settle_tombstones(cx);
         self.publish(cx);
     }
 
@@ -259,7 +306,8 @@ impl Region {
         };
         match outgoing.fill(cx.store, id, of, number, cx.now, cx.timing.close) {
             Ok(Filled::Nothing) => self.unreadable = false,
-            Ok(Filled::Payload { bytes, records }) => {
+            Ok(Filled::Payload { bytes, records, tombstone }) => {
+                self.stability.note(tombstone);
                 self.unreadable = false;
                 cx.counters.records_sent += records;
                 cx.out.push_back(Action::SendData {
@@ -362,16 +410,21 @@ impl Region {
         cx.alert(AlertLevel::Severe, text);
     }
 
+    /// The next turn goes on with what this one began.
+    fn is_busy(&self) -> bool {
+        self.sweep.is_some() || self.is_behind() || self.is_scanning() || self.is_forgetting()
+    }
+
     /// When `turn` has something to do although nothing happens.
     pub(crate) fn next_timeout(&self, cx: &TimeoutContext) -> Option<u64> {
         let mut due: Vec<Option<u64>> = vec![
             self.acks.next_expiry(cx.peer_timeout),
             self.fetch.as_ref().map(|f| f.stalls_at),
-            self.sweep.as_ref().map(|_| self.turned_at),
             Some(self.retry_at),
             self.since.is_none().then_some(self.opened_at.saturating_add(cx.initial_wait)),
             self.waiting.map(|wait| wait.next_timeout(cx.ack_warning, cx.ack_severe)),
-            self.is_behind().then_some(self.turned_at),
+            self.is_busy().then_some(self.turned_at),
+            self.next_report(),
         ];
         for link in self.links.values() {
             due.push(link.outgoing.as_ref().and_then(Outgoing::next_timeout));
@@ -381,7 +434,7 @@ impl Region {
             let serving = link.serve.as_ref().filter(|s| s.waiting());
             due.push(serving.map(|s| s.deadline));
         }
-        let busy = self.sweep.is_some() || self.is_behind();
+        let busy = self.is_busy();
         let unseen = |at: &u64| *at > self.turned_at || busy;
         due.into_iter().flatten().filter(unseen).min()
     }
@@ -398,11 +451,13 @@ pub(crate) struct TimeoutContext {
 /// The acknowledgement owed to a peer, if its stream has begun.
 pub(crate) fn ack_of(link: &Link, number: u16) -> Option<Ack> {
     let incoming = link.incoming.as_ref()?;
+    let received = incoming.position.max(link.backlog.received);
+    let early = seeded(Defect::AckBeforeApply);
     Some(Ack {
         region: u32::from(number),
         epoch: incoming.of.epoch,
-        received: incoming.position.max(link.backlog.received),
-        applied: incoming.position,
+        received,
+        applied: if early { received } else { incoming.position },
         provisional: !incoming.complete,
     })
 }

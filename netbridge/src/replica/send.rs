@@ -29,7 +29,12 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 pub(crate) enum Filled {
     Nothing,
-    Payload { bytes: Vec<u8>, records: u64 },
+    /// With the version of the newest tombstone in it.
+    Payload {
+        bytes: Vec<u8>,
+        records: u64,
+        tombstone: u64,
+    },
     Lapped,
 }
 
@@ -46,6 +51,11 @@ impl Outgoing {
     /// The write under way is done: position that is sent now.
     pub(crate) fn written(&mut self) -> Option<u64> {
         self.inflight.take().filter(|_| !self.start)
+    }
+
+    /// Time is to be closed.
+    pub(crate) fn close_soon(&mut self, now: u64) {
+        self.close_due.get_or_insert(now);
     }
 
     pub(crate) fn cursor(&self) -> u64 {
@@ -75,11 +85,12 @@ impl Outgoing {
             let start = Start { epoch: of.epoch.into(), position: self.cursor.into() };
             frame::push(&mut bytes, kind::START, number, &start);
         }
-        let (next, records) =
-            match drain(store, region, of.origin, number, self.cursor, &mut bytes)? {
-                Some(done) => done,
-                None => return Ok(Filled::Lapped),
-            };
+        let mut tombstone = 0;
+        let note = &mut tombstone;
+        let drained = drain(store, region, of.origin, number, self.cursor, &mut bytes, note)?;
+        let Some((next, records)) = drained else {
+            return Ok(Filled::Lapped);
+        };
         if next > self.cursor {
             self.close_due.get_or_insert(now.saturating_add(close));
         }
@@ -99,7 +110,7 @@ impl Outgoing {
         }
         self.start = false;
         self.inflight = Some(next);
-        Ok(Filled::Payload { bytes, records })
+        Ok(Filled::Payload { bytes, records, tombstone })
     }
 }
 
@@ -111,6 +122,7 @@ fn drain<S: Store>(
     number: u16,
     from: u64,
     bytes: &mut Vec<u8>,
+    tombstone: &mut u64,
 ) -> Result<Option<(u64, u64)>, StoreError> {
     let at = frame::open(bytes);
     let mut records = 0u32;
@@ -123,6 +135,9 @@ fn drain<S: Store>(
         if travels(change.kind) && record::push(bytes, &owned_by(change, myself)) {
             records += 1;
             reached = change.position + 1;
+            if change.kind == Kind::Tombstone {
+                *tombstone = (*tombstone).max(change.version);
+            }
         }
         ControlFlow::Continue(())
     })?;

@@ -7,7 +7,8 @@
 //!   something newer for its key.
 //! - *Closed time*: after `close_time` returned C and `tail` then returned t, every local change
 //!   with a version up to C has a position below t.
-//! - `apply` is idempotent and order does not matter: the higher (version, origin) stays.
+//! - `apply` is idempotent and order does not matter: the higher (version, origin) stays. A change
+//!   that is not above the horizon is older than an absent key.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -32,6 +33,13 @@ pub enum Policy {
     Replicate = 3,
     /// Stores everything, also on disk.
     PersistentReplicate = 4,
+}
+
+impl Policy {
+    /// Holds everything that is anywhere.
+    pub fn is_replicate(self) -> bool {
+        matches!(self, Self::Replicate | Self::PersistentReplicate)
+    }
 }
 
 /// Scope of a region, numbered as in Profile messages.
@@ -164,6 +172,11 @@ pub trait Store {
     /// # Errors
     /// [`StoreError`] when it cannot be taken, for example for want of space.
     fn apply(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError>;
+    /// As `apply`, by version even with concurrency checks off: an image has no order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`] as `apply`.
+    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError>;
     /// Visits entries, tombstones included, from `cursor` (0: begin); answers where to go on,
     /// `None` at the end. A key present all the time is visited at least once.
     ///
@@ -181,6 +194,28 @@ pub trait Store {
         version: u64,
         origin: u16,
     ) -> Result<bool, StoreError>;
+    /// Makes the entry, if it is exactly this one, a change of this node made now, with the same
+    /// content.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the region cannot be written.
+    fn restamp(
+        &mut self,
+        region: RegionId,
+        key: &[u8],
+        version: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError>;
+    /// Changes of others up to this version are refused for absent keys.
+    fn horizon(&self, region: RegionId) -> u64;
+    /// Raises the horizon.
+    fn raise_horizon(&mut self, region: RegionId, version: u64);
+    /// Makes later local changes start above this version.
+    fn raise_floor(&mut self, region: RegionId, version: u64);
+    /// The clock that versions are made of.
+    fn clock(&self) -> u64;
+    /// Versions to a millisecond of that clock.
+    fn ticks_per_ms(&self) -> u64;
     /// Closes time: no local change with a version up to the result will appear any more.
     fn close_time(&mut self, region: RegionId) -> u64;
     /// Publishes (sent, received, applied) and releases waiting writers.
@@ -192,11 +227,13 @@ pub trait Store {
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64);
     /// Every stored origin state.
     fn origins(&self, region: RegionId) -> Vec<OriginState>;
-    /// Stores an origin state, replacing that of the same origin.
+    /// Stores an origin state, replacing that of the same incarnation, or a bare mark of the origin.
     ///
     /// # Errors
     /// [`StoreError`] when the table of origins is full.
     fn set_origin_state(&mut self, region: RegionId, state: OriginState) -> Result<(), StoreError>;
+    /// Forgets an incarnation.
+    fn forget_origin(&mut self, region: RegionId, origin: u16, epoch: u64);
     /// Sets the state word.
     fn set_state(&mut self, region: RegionId, state: State);
 }

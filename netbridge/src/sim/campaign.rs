@@ -3,6 +3,7 @@
 use super::Random;
 use super::world::{Plan, World};
 use crate::engine::Timing;
+use crate::replica::defects::{Defect, seed as seed_defect};
 use crate::replica::store::Scope;
 
 fn plan(random: &mut Random, nodes: usize) -> Plan {
@@ -12,6 +13,8 @@ fn plan(random: &mut Random, nodes: usize) -> Plan {
         plan_wait: 1_000,
         image_stall: 3_000,
         retry: 100,
+        stable_every: [50, 200, 1_000][random.range(0, 2) as usize],
+        max_skew: 250,
         ..Timing::default()
     };
     Plan {
@@ -71,7 +74,19 @@ fn write(world: &mut World, n: usize, keys: u32) {
     world.write(n, region, key, value);
 }
 
-fn one(seed: u64, nodes: usize, resets: bool) {
+/// What a campaign is made of.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    nodes: usize,
+    /// Machines are lost with everything on them.
+    resets: bool,
+    /// A mistake to be found.
+    defect: Option<Defect>,
+}
+
+fn one(seed: u64, setting: Setting) {
+    let Setting { nodes, resets, defect } = setting;
+    seed_defect(defect);
     let mut random = Random(seed ^ 0x5eed);
     let plan = plan(&mut random, nodes);
     let mut world = World::new(seed, plan);
@@ -104,6 +119,13 @@ fn one(seed: u64, nodes: usize, resets: bool) {
         panic!("{why}\n{}", world.picture());
     }
     idle(&mut world);
+    if let (Some(why), None) = (world.unfinished(exact), defect) {
+        panic!("afterwards: {why}\n{}", world.picture());
+    }
+    if exact {
+        let left: usize = (0..nodes).map(|n| world.tombstones(n)).sum();
+        assert_eq!(left, 0, "tombstones are left\n{}", world.picture());
+    }
 }
 
 /// A quiet cluster does next to nothing.
@@ -116,6 +138,7 @@ fn idle(world: &mut World) {
 }
 
 fn campaign(seeds: std::ops::Range<u64>, nodes: usize, resets: bool) {
+    let setting = Setting { nodes, resets, defect: None };
     let number = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
     let seeds = match (number("VUG_SIM_SEED"), number("VUG_SIM_SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
@@ -123,11 +146,43 @@ fn campaign(seeds: std::ops::Range<u64>, nodes: usize, resets: bool) {
         (None, None) => seeds,
     };
     for seed in seeds {
-        let run = std::panic::catch_unwind(|| one(seed, nodes, resets));
+        let run = std::panic::catch_unwind(|| one(seed, setting));
         if let Err(panic) = run {
             let text = panic.downcast_ref::<String>().map_or("", |s| s.as_str());
             panic!("seed {seed} ({nodes} nodes, resets {resets}), VUG_SIM_SEED={seed}:\n{text}");
         }
+    }
+}
+
+/// The simulation would find this mistake within so many worlds.
+fn control(defect: Defect, nodes: usize, resets: bool) {
+    let setting = Setting { nodes, resets, defect: Some(defect) };
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let found =
+        (40_000..40_400).find(|seed| std::panic::catch_unwind(|| one(*seed, setting)).is_err());
+    std::panic::set_hook(quiet);
+    seed_defect(None);
+    assert!(found.is_some(), "{defect:?} was not noticed");
+}
+
+/// One test, because it silences the messages of panics meanwhile.
+#[test]
+fn seeded_defects_are_found() {
+    use Defect::{
+        AckBeforeApply, ClaimsBeforeImage, DeltaByTimeAlone, ForgetAlone, JoinWithoutImage,
+        NoHorizon, ProvisionalCounts,
+    };
+    for (defect, nodes, resets) in [
+        (ForgetAlone, 3, false),
+        (NoHorizon, 3, false),
+        (AckBeforeApply, 2, false),
+        (ClaimsBeforeImage, 3, false),
+        (DeltaByTimeAlone, 3, false),
+        (JoinWithoutImage, 3, true),
+        (ProvisionalCounts, 2, false),
+    ] {
+        control(defect, nodes, resets);
     }
 }
 

@@ -217,7 +217,9 @@ fn the_sweep_removes_what_the_source_has_purged_and_keeps_news() {
     }
     w.write_now(1, 0, 100, value(1));
     w.write_now(1, 0, 6, value(2));
-    // What a later version will do under its horizon.
+    // As if all others had agreed to forget them.
+    let newest = w.region(0, 0).table[&4].version;
+    w.region(0, 0).horizon = newest;
     w.region(0, 0).table.retain(|key, _| *key >= 5);
     w.run(500);
     w.heal();

@@ -38,6 +38,7 @@ fn hello(cluster: &str, origin: u32) -> Hello {
         origin,
         boot: 1,
         features: 0,
+        clock_ms: 0,
     }
 }
 

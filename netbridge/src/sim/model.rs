@@ -41,7 +41,10 @@ pub(super) struct ModelRegion {
     pub(super) watermarks: (u64, u64, u64),
     /// Nodes that left with their unacknowledged positions.
     pub(super) departures: Vec<(u16, u64, u64)>,
-    origins: BTreeMap<u16, OriginState>,
+    origins: BTreeMap<(u16, u64), OriginState>,
+    pub(super) horizon: u64,
+    /// The newest that was ever here of each key: no listener may see anything older after it.
+    latest: BTreeMap<u32, (u64, u16)>,
     pub(super) state: State,
     pub(super) log: Vec<Logged>,
 }
@@ -68,9 +71,19 @@ impl ModelRegion {
             watermarks: (0, 0, 0),
             departures: Vec::new(),
             origins: BTreeMap::new(),
+            horizon: 0,
+            latest: BTreeMap::new(),
             state: State::Ready,
             log: Vec::new(),
         }
+    }
+
+    /// The table changes, never to something older.
+    fn put(&mut self, key: u32, entry: Entry) {
+        let new = (entry.version, entry.origin);
+        let last = self.latest.insert(key, new);
+        assert!(last.is_none_or(|last| last < new), "key {key} went back to {new:?}, was {last:?}");
+        self.table.insert(key, entry);
     }
 
     /// First half of a write: the table has it. Returns the log index.
@@ -81,7 +94,7 @@ impl ModelRegion {
         // Some have one, so that those who compare nodes notice one that gets lost.
         let deadline = (value.is_some() && version.is_multiple_of(3)).then_some(version);
         let entry = Entry { version, origin, kind, value: value.unwrap_or_default(), deadline };
-        self.table.insert(key, entry.clone());
+        self.put(key, entry.clone());
         self.active.push(version);
         self.log.push(Logged { key, entry, position: None });
         self.log.len() - 1
@@ -253,11 +266,70 @@ impl Store for Handle {
         Ok(match r.table.get(&key).map(|old| (old.version, old.origin)) {
             Some(old) if old > new => Applied::Older,
             Some(old) if old == new => Applied::Equal,
+            None if entry.version <= r.horizon => Applied::Older,
             _ => {
-                r.table.insert(key, entry);
+                r.put(key, entry);
                 Applied::Newer
             }
         })
+    }
+
+    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
+        self.apply(region, change)
+    }
+
+    fn restamp(
+        &mut self,
+        region: RegionId,
+        key: &[u8],
+        version: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError> {
+        let mut store = self.0.borrow_mut();
+        let (clock, myself) = (store.clock, store.origin);
+        let r = store.get_mut(region)?;
+        let key = u32::from_be_bytes(key.try_into().unwrap());
+        let origin = if origin == 0 { myself } else { origin };
+        let Some(entry) = r.table.get(&key) else {
+            return Ok(false);
+        };
+        if (entry.version, entry.origin) != (version, origin) {
+            return Ok(false);
+        }
+        let value = (entry.kind == Kind::Value).then(|| entry.value.clone());
+        let index = r.begin(clock, myself, key, value);
+        r.announce(index);
+        Ok(true)
+    }
+
+    fn horizon(&self, region: RegionId) -> u64 {
+        self.0.borrow().get(region).map_or(0, |r| r.horizon)
+    }
+
+    fn raise_horizon(&mut self, region: RegionId, version: u64) {
+        if let Ok(r) = self.0.borrow_mut().get_mut(region) {
+            r.horizon = r.horizon.max(version);
+        }
+    }
+
+    fn raise_floor(&mut self, region: RegionId, version: u64) {
+        if let Ok(r) = self.0.borrow_mut().get_mut(region) {
+            r.floor = r.floor.max(version);
+        }
+    }
+
+    fn clock(&self) -> u64 {
+        self.0.borrow().clock
+    }
+
+    fn ticks_per_ms(&self) -> u64 {
+        256
+    }
+
+    fn forget_origin(&mut self, region: RegionId, origin: u16, epoch: u64) {
+        if let Ok(r) = self.0.borrow_mut().get_mut(region) {
+            r.origins.remove(&(origin, epoch));
+        }
     }
 
     fn scan(&self, region: RegionId, cursor: u64, f: Visit<'_>) -> Result<Option<u64>, StoreError> {
@@ -289,6 +361,7 @@ impl Store for Handle {
         let origin = if origin == 0 { myself } else { origin };
         let same = r.table.get(&key).is_some_and(|e| (e.version, e.origin) == (version, origin));
         if same {
+            r.floor = r.floor.max(version);
             r.table.remove(&key);
         }
         Ok(same)
@@ -328,7 +401,10 @@ impl Store for Handle {
     }
 
     fn set_origin_state(&mut self, region: RegionId, state: OriginState) -> Result<(), StoreError> {
-        self.0.borrow_mut().get_mut(region)?.origins.insert(state.origin, state);
+        let mut store = self.0.borrow_mut();
+        let origins = &mut store.get_mut(region)?.origins;
+        origins.remove(&(state.origin, 0));
+        origins.insert((state.origin, state.epoch), state);
         Ok(())
     }
 

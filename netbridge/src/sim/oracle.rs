@@ -6,6 +6,7 @@ use super::model::Entry;
 use super::world::{Node, World};
 use crate::engine::status::Status;
 use crate::replica::store::State;
+use crate::wire::record::Kind;
 
 /// Remembers what has been released to writers.
 #[derive(Debug, Default)]
@@ -45,7 +46,9 @@ impl Oracle {
                     let peer = peer.store.borrow();
                     let other = peer.regions.iter().find(|r| r.info.name == region.info.name);
                     let there = other.and_then(|r| r.table.get(&logged.key));
-                    let ok = there.is_some_and(|e| at_least(e, &logged.entry));
+                    // Or a tombstone has come and gone since.
+                    let forgotten = other.is_some_and(|r| logged.entry.version <= r.horizon);
+                    let ok = there.map_or(forgotten, |e| at_least(e, &logged.entry));
                     assert!(
                         ok,
                         "node {n} region {i}: position {position} was released, node {} has \
@@ -78,8 +81,8 @@ impl World {
     }
 
     /// Why the world is not in its final state, if it is not. With `exact`, every table is the
-    /// newest of all writes. Without, stores were lost: what a lost machine wrote may be on some
-    /// nodes only (they cannot always know), everything else must be everywhere.
+    /// newest of all writes. Without, stores were lost: what a lost machine wrote may be lost with
+    /// it, everything else must be everywhere; in any case all tables are the same.
     pub(super) fn unfinished(&self, exact: bool) -> Option<String> {
         for region in 0..self.plan.regions.len() {
             let expected = self.expected(region);
@@ -90,17 +93,17 @@ impl World {
                     let (state, marks, tail) = (r.state, r.watermarks, r.tail);
                     return Some(format!("node {n} region {region}: {state:?} {marks:?} {tail}"));
                 }
-                let differs = if exact { difference(&r.table, &first) } else { None };
-                if let Some(key) = differs {
+                if let Some(key) = difference(&r.table, &first) {
                     let (a, b) = (r.table.get(&key), first.get(&key));
                     return Some(format!("region {region} key {key}: {n}: {a:?}, 0: {b:?}"));
                 }
                 for (key, entry) in &expected {
                     let there = r.table.get(key);
-                    let ok = if exact {
-                        there == Some(entry)
-                    } else {
-                        there.is_some_and(|e| at_least(e, entry))
+                    let forgotten = entry.kind == Kind::Tombstone && entry.version <= r.horizon;
+                    let ok = match there {
+                        None => forgotten || (!exact && entry.version <= r.horizon),
+                        Some(there) if exact => there == entry,
+                        Some(there) => at_least(there, entry),
                     };
                     if !ok {
                         return Some(format!(
@@ -108,7 +111,7 @@ impl World {
                         ));
                     }
                 }
-                if exact && r.table.len() != expected.len() {
+                if exact && r.table.keys().any(|key| !expected.contains_key(key)) {
                     return Some(format!("region {region}: {n} has keys nobody wrote"));
                 }
             }
@@ -127,5 +130,8 @@ impl World {
 }
 
 fn difference(a: &BTreeMap<u32, Entry>, b: &BTreeMap<u32, Entry>) -> Option<u32> {
-    a.keys().chain(b.keys()).find(|k| a.get(*k) != b.get(*k)).copied()
+    // Tombstones are forgotten here a little earlier than there.
+    let live = |e: &&Entry| e.kind != Kind::Tombstone;
+    let differ = |k: &&u32| a.get(*k).filter(live) != b.get(*k).filter(live);
+    a.keys().chain(b.keys()).find(differ).copied()
 }

@@ -277,6 +277,13 @@ impl World {
         RefMut::map(self.nodes[n].store.borrow_mut(), |s| &mut s.regions[region])
     }
 
+    /// Tombstones in all regions of a node.
+    pub(super) fn tombstones(&self, n: usize) -> usize {
+        let store = self.nodes[n].store.borrow();
+        let all = store.regions.iter().flat_map(|r| r.table.values());
+        all.filter(|e| e.kind == crate::wire::record::Kind::Tombstone).count()
+    }
+
     /// A write: table now, ring a moment later, then the bell.
     pub(super) fn write(&mut self, n: usize, region: usize, key: u32, value: Option<Vec<u8>>) {
         self.set_clock(n);
@@ -466,9 +473,12 @@ impl World {
             }
             Action::SendDatagram { conn, payload } => {
                 assert!(payload.len() <= 1_160);
-                if !self.random.chance(self.plan.loss) {
-                    let unordered = Stream::Datagram(self.made);
-                    self.transmit(n, conn, unordered, payload);
+                let copies = if self.random.chance(5) { 2 } else { 1 };
+                for _ in 0..copies {
+                    if !self.random.chance(self.plan.loss) {
+                        let unordered = Stream::Datagram(self.made);
+                        self.transmit(n, conn, unordered, payload.clone());
+                    }
                 }
             }
             Action::Close { conn, .. } => self.break_conn(conn.0),

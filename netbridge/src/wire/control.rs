@@ -44,6 +44,8 @@ message! {
         boot: u64 => (uint64, tag = "6"),
         /// Feature bits offered.
         features: u64 => (uint64, tag = "7"),
+        /// The node's clock, milliseconds since 1970.
+        clock_ms: u64 => (uint64, tag = "60"),
     }
 }
 
@@ -88,6 +90,8 @@ message! {
         since: u64 => (uint64, tag = "8"),
         /// Acknowledge the sender's changes when they have arrived, before they are applied.
         early_ack: bool => (bool, tag = "60"),
+        /// The sender's copy has met others: there may be tombstones that it has forgotten.
+        joined: bool => (bool, tag = "61"),
     }
 }
 
@@ -110,6 +114,44 @@ message! {
         position: u64 => (uint64, tag = "3"),
         /// Closed time, a version.
         closed: u64 => (uint64, tag = "4"),
+        /// Some changes at or behind that position are held too, with gaps.
+        partial: bool => (bool, tag = "60"),
+    }
+}
+
+message! {
+    /// "I hold every change of this origin in a span of versions."
+    Span {
+        /// Whose changes.
+        origin: u32 => (uint32, tag = "1"),
+        /// Start, exclusive.
+        since: u64 => (uint64, tag = "2"),
+        /// End, inclusive.
+        closed: u64 => (uint64, tag = "3"),
+    }
+}
+
+message! {
+    /// How far the sender's region is from having everything.
+    Stable {
+        /// Number from the sender's Profile.
+        region: u32 => (uint32, tag = "1"),
+        /// The nodes the sender knows to have the region, itself among them, in ascending order.
+        roster: Vec<u32> => (uint32, repeated, tag = "2"),
+        /// The sender holds every change of all these up to this version.
+        stable: u64 => (uint64, tag = "3"),
+        /// Tombstones up to this version wait for everybody to say so.
+        want: u64 => (uint64, tag = "4"),
+        /// Digest of what is held of incarnations that are no more.
+        digest: u64 => (uint64, tag = "5"),
+    }
+}
+
+message! {
+    /// The sender's clock, so that one that runs away is noticed.
+    Clock {
+        /// Milliseconds since 1970.
+        clock_ms: u64 => (uint64, tag = "1"),
     }
 }
 
@@ -154,6 +196,14 @@ message! {
         transfer: u32 => (uint32, tag = "2"),
         /// The source must hold this much before it scans.
         plan: Vec<Holding> => (message, repeated, tag = "3"),
+        /// Leave out what lies in `known`.
+        delta: bool => (bool, tag = "60"),
+        /// What the sender holds.
+        known: Vec<Span> => (message, repeated, tag = "61"),
+        /// Not 0: go on with an image that was cut off at this cursor.
+        cursor: u64 => (uint64, tag = "62"),
+        /// What the source claimed when that image began.
+        claimed: Vec<Span> => (message, repeated, tag = "63"),
     }
 }
 
@@ -173,7 +223,7 @@ message! {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Control {
     /// Absent in messages of a later protocol: passed over.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 60, 61")]
     pub body: Option<Body>,
 }
 
@@ -207,6 +257,12 @@ pub enum Body {
     /// See [`ImageRefused`].
     #[prost(message, tag = "9")]
     ImageRefused(ImageRefused),
+    /// See [`Stable`].
+    #[prost(message, tag = "60")]
+    Stable(Stable),
+    /// See [`Clock`].
+    #[prost(message, tag = "61")]
+    Clock(Clock),
 }
 
 /// Encodes a message with its envelope.

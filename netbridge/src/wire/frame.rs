@@ -13,6 +13,9 @@ pub const MAY_SKIP: u8 = 1;
 /// Acknowledgement flag: the acknowledging node does not yet hold what lies before its cut.
 pub const PROVISIONAL: u16 = 1;
 
+/// Image flag: only what the target did not claim to hold.
+pub const DELTA: u32 = 1;
+
 /// Frame kinds.
 pub mod kind {
     /// The live stream (re)starts: body is [`Start`](super::Start).
@@ -29,6 +32,10 @@ pub mod kind {
     pub const IMAGE_END: u8 = 17;
     /// Datagram: `count` acknowledgements.
     pub const ACK: u8 = 32;
+    /// The image `aux` begins: [`ImageBegin`](super::ImageBegin), then `count` claims.
+    pub const IMAGE_BEGIN: u8 = 60;
+    /// How far the image `aux` has come: body is [`ImageCursor`](super::ImageCursor).
+    pub const IMAGE_CURSOR: u8 = 61;
 }
 
 /// Starts every frame.
@@ -75,6 +82,28 @@ pub struct Closed {
     pub position: U64,
     /// Closed time, a version.
     pub closed: U64,
+}
+
+/// Body of `IMAGE_BEGIN`, followed by what the source claims if the image arrives.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ImageBegin {
+    /// [`DELTA`].
+    pub flags: U32,
+    /// 0.
+    pub reserved: U32,
+    /// Tombstones up to this version may be missing.
+    pub horizon: U64,
+    /// Records to come, roughly; 0 where that is not known.
+    pub estimate: U64,
+}
+
+/// Body of `IMAGE_CURSOR`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct ImageCursor {
+    /// For an ImageRequest that goes on here; opaque to the target.
+    pub cursor: U64,
 }
 
 /// Body of `IMAGE_END`, followed by the claims.
@@ -136,6 +165,10 @@ pub enum Body<'a> {
     Closed(Closed),
     /// See [`kind::IMAGE`]: transfer and records.
     Image(u32, Records<'a>),
+    /// See [`kind::IMAGE_BEGIN`]: transfer, kind of image and claims.
+    ImageBegin(u32, ImageBegin, &'a [WireClaim]),
+    /// See [`kind::IMAGE_CURSOR`]: transfer and cursor.
+    ImageCursor(u32, u64),
     /// See [`kind::IMAGE_END`]: transfer, totals and claims.
     ImageEnd(u32, ImageEnd, &'a [WireClaim]),
     /// See [`kind::ACK`].
@@ -208,11 +241,16 @@ fn decode<'a>(header: &FrameHeader, body: &'a [u8]) -> Result<Option<Body<'a>>, 
         kind::SKIP => Body::Skip(exact(body, "skip")?),
         kind::CLOSED => Body::Closed(exact(body, "closed")?),
         kind::IMAGE => Body::Image(aux, Records::new(body, count)),
+        kind::IMAGE_BEGIN => {
+            let (begin, claims) = prefix::<ImageBegin>(body, "image begin")?;
+            Body::ImageBegin(aux, begin, slice(claims, count, "claims")?)
+        }
+        kind::IMAGE_CURSOR => {
+            let at: ImageCursor = exact(body, "image cursor")?;
+            Body::ImageCursor(aux, at.cursor.get())
+        }
         kind::IMAGE_END => {
-            let (end, claims) = ImageEnd::read_from_prefix(body).map_err(|_| {
-                let need = size_of::<ImageEnd>();
-                WireError::Truncated { what: "image end", need, have: body.len() }
-            })?;
+            let (end, claims) = prefix::<ImageEnd>(body, "image end")?;
             Body::ImageEnd(aux, end, slice(claims, count, "claims")?)
         }
         kind::ACK => Body::Ack(slice(body, count, "acknowledgements")?),
@@ -230,6 +268,14 @@ fn exact<T: FromBytes>(body: &[u8], what: &'static str) -> Result<T, WireError> 
             WireError::Trailing { what, bytes: have - need }
         }
     })
+}
+
+fn prefix<'a, T: FromBytes>(
+    body: &'a [u8],
+    what: &'static str,
+) -> Result<(T, &'a [u8]), WireError> {
+    let (need, have) = (size_of::<T>(), body.len());
+    T::read_from_prefix(body).map_err(|_| WireError::Truncated { what, need, have })
 }
 
 fn slice<'a, T: FromBytes + Immutable + KnownLayout + Unaligned>(

@@ -6,8 +6,8 @@ use std::mem::offset_of;
 
 use super::control::{self, Body};
 use super::frame::{
-    Closed, FrameHeader, ImageEnd, MAX_FRAME, MAY_SKIP, PROVISIONAL, Skip, Start, WireAck,
-    WireClaim, kind,
+    Closed, DELTA, FrameHeader, ImageBegin, ImageCursor, ImageEnd, MAX_FRAME, MAY_SKIP,
+    PROVISIONAL, Skip, Start, WireAck, WireClaim, kind,
 };
 use super::record::{Kind, RecordHeader};
 use super::{ALPN, FEATURES, PROTOCOL};
@@ -37,13 +37,14 @@ fn constants() -> String {
          | region payload per write | {REGION_CHUNK} |\n\
          | image payload per write | {IMAGE_CHUNK} |\n\
          | frame flag MAY_SKIP | {MAY_SKIP} |\n\
-         | acknowledgement flag PROVISIONAL | {PROVISIONAL} |\n\n",
+         | acknowledgement flag PROVISIONAL | {PROVISIONAL} |\n\
+         | image flag DELTA | {DELTA} |\n\n",
         std::str::from_utf8(ALPN).unwrap()
     )
 }
 
 fn kinds() -> String {
-    let rows: [(u8, &str, &str, &str); 7] = [
+    let rows: [(u8, &str, &str, &str); 9] = [
         (kind::START, "START", "region", "`Start`"),
         (kind::RECORDS, "RECORDS", "region", "`count` records"),
         (kind::SKIP, "SKIP", "region", "`Skip`"),
@@ -56,6 +57,13 @@ fn kinds() -> String {
             "`ImageEnd`, then `count` times `WireClaim`; `aux` is the transfer",
         ),
         (kind::ACK, "ACK", "datagram", "`count` times `WireAck`"),
+        (
+            kind::IMAGE_BEGIN,
+            "IMAGE_BEGIN",
+            "image",
+            "`ImageBegin`, then `count` times `WireClaim`; `aux` is the transfer",
+        ),
+        (kind::IMAGE_CURSOR, "IMAGE_CURSOR", "image", "`ImageCursor`; `aux` is the transfer"),
     ];
     let mut out = String::from("\n| kind | name | lane | body |\n|---|---|---|---|\n");
     for (kind, name, lane, body) in rows {
@@ -83,6 +91,8 @@ fn structures() -> String {
     structure!(out, Start { epoch, position });
     structure!(out, Skip { position });
     structure!(out, Closed { position, closed });
+    structure!(out, ImageBegin { flags, reserved, horizon, estimate });
+    structure!(out, ImageCursor { cursor });
     structure!(out, ImageEnd { records, digest });
     structure!(out, WireClaim { origin, reserved, epoch, position, since, closed });
     structure!(out, WireAck { region, flags, reserved, epoch, received, applied });
@@ -100,7 +110,7 @@ fn record_kinds() -> String {
 type Fields = &'static [(&'static str, &'static str)];
 
 fn messages() -> String {
-    let rows: [(Body, &str, Fields); 9] = [
+    let rows: [(Body, &str, Fields); 11] = [
         (Body::Hello(control::Hello::default()), "Hello", control::Hello::FIELDS),
         (Body::HelloAck(control::HelloAck::default()), "HelloAck", control::HelloAck::FIELDS),
         (Body::Reject(control::Reject::default()), "Reject", control::Reject::FIELDS),
@@ -118,17 +128,22 @@ fn messages() -> String {
             "ImageRefused",
             control::ImageRefused::FIELDS,
         ),
+        (Body::Stable(control::Stable::default()), "Stable", control::Stable::FIELDS),
+        (Body::Clock(control::Clock::default()), "Clock", control::Clock::FIELDS),
     ];
     let mut out =
         String::from("\n| message | envelope tag | field | type and tag |\n|---|---|---|---|\n");
     for (body, name, fields) in rows {
-        let tag = control::encode(body)[0] >> 3;
+        let mut bytes: &[u8] = &control::encode(body);
+        let tag = prost::encoding::decode_varint(&mut bytes).unwrap() >> 3;
         for (field, ty) in fields {
             writeln!(out, "| {name} | {tag} | {field} | `{}` |", squeeze(ty)).unwrap();
         }
     }
-    for (field, ty) in control::Holding::FIELDS {
-        writeln!(out, "| Holding | - | {field} | `{}` |", squeeze(ty)).unwrap();
+    for (name, fields) in [("Holding", control::Holding::FIELDS), ("Span", control::Span::FIELDS)] {
+        for (field, ty) in fields {
+            writeln!(out, "| {name} | - | {field} | `{}` |", squeeze(ty)).unwrap();
+        }
     }
     out + "\n"
 }
@@ -144,8 +159,16 @@ fn codes() -> String {
         Refusal::OwnOrigin { origin: 1, myself: false },
         Refusal::DuplicateOrigin { origin: 1, connected: 0, refused: 1 },
         Refusal::Identity { certificate: String::new(), hello: String::new() },
+        Refusal::Clock { ahead_ms: 1_000, bound_ms: 500 },
     ];
-    let names = ["no common protocol", "other cluster", "own number", "number taken", "identity"];
+    let names = [
+        "no common protocol",
+        "other cluster",
+        "own number",
+        "number taken",
+        "identity",
+        "clock ahead",
+    ];
     let mut out = String::from("\n| Reject code | meaning |\n|---|---|\n");
     for (refusal, name) in refusals.iter().zip(names) {
         writeln!(out, "| {} | {name} |", refusal.code()).unwrap();
@@ -157,6 +180,7 @@ fn codes() -> String {
         (close::DUPLICATE, "another connection to the same node is used"),
         (close::HELLO_TIMEOUT, "no handshake in time"),
         (close::SUSPECT, "no acknowledgement for too long"),
+        (close::CLOCK, "a clock that runs ahead"),
     ] {
         writeln!(out, "| {code} | {name} |").unwrap();
     }
