@@ -4,15 +4,15 @@ use super::world::{Plan, World};
 use crate::engine::{AlertLevel, Timing};
 use crate::replica::store::{Scope, State};
 
-fn value(n: u32) -> Option<Vec<u8>> {
+pub(super) fn value(n: u32) -> Option<Vec<u8>> {
     Some(n.to_be_bytes().to_vec())
 }
 
-fn counters(w: &World, n: usize) -> crate::engine::Counters {
+pub(super) fn counters(w: &World, n: usize) -> crate::engine::Counters {
     w.nodes[n].engine.as_ref().unwrap().status().counters
 }
 
-fn settled(w: &mut World) {
+pub(super) fn settled(w: &mut World) {
     for _ in 0..3_000 {
         if w.unfinished(true).is_none() {
             return;
@@ -23,7 +23,7 @@ fn settled(w: &mut World) {
 }
 
 /// Node 0 and further ones run with content; the last node has not been started.
-fn grown(nodes: usize, keys: u32, plan: Plan) -> World {
+pub(super) fn grown(nodes: usize, keys: u32, plan: Plan) -> World {
     let mut w = World::new(7, Plan { nodes, ..plan });
     for n in 0..nodes - 1 {
         w.start(n);

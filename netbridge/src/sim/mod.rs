@@ -7,6 +7,7 @@ mod cases;
 mod handshake;
 mod model;
 mod oracle;
+mod repair;
 mod world;
 
 /// A small generator (splitmix64): the simulation must not depend on a library's stream.

@@ -55,7 +55,8 @@ pub(super) struct Node {
     /// Machine number: changes when node and store are lost.
     node_id: u128,
     pub(super) resets: u32,
-    clock_offset: u64,
+    /// Milliseconds by which the node's clock is ahead of virtual time.
+    pub(super) clock_offset: u64,
     tick_at: Option<u64>,
     pub(super) ticks: u64,
     pub(super) alerts: Vec<(AlertLevel, String)>,
