@@ -4,6 +4,7 @@
 
 mod bad_use;
 mod compile;
+mod conformance;
 mod examples;
 mod install;
 
