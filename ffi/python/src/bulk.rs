@@ -69,29 +69,25 @@ impl Region {
     /// Puts the items of a mapping, or pairs. Raises BulkFailed, with a result for each key, if
     /// some failed.
     #[pyo3(signature = (entries, *, ttl=None, ack_within=None))]
-    pub(crate) fn put_all<'py>(
+    fn put_all(
         &self,
-        py: Python<'py>,
-        entries: &Bound<'py, PyAny>,
+        py: Python<'_>,
+        entries: &Bound<'_, PyAny>,
         ttl: Option<Seconds>,
         ack_within: Option<Seconds>,
     ) -> Result<Vec<Outcome>> {
-        let items = match entries.cast::<PyDict>() {
-            Ok(entries) => entries.items().into_any(),
-            Err(_) if entries.hasattr("keys")? => entries.call_method0("items")?,
-            Err(_) => entries.clone(),
-        };
-        let pairs: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> =
-            items.try_iter()?.map(|pair| pair?.extract()).collect::<PyResult<_>>()?;
-        let one = |(key, value): &'_ (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
-            Ok((owned(key)?, owned(value)?))
-        };
-        let entries = pairs.iter().map(one).collect::<PyResult<Vec<_>>>()?;
-        let lent: Vec<(&[u8], &[u8])> =
-            entries.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
-        let options = options(ttl, ack_within);
-        let bulk = self.write(py, |region| region.put_all_with(&lent, &options))?;
+        let bulk = self.put_entries(py, entries, &options(ttl, ack_within))?;
         finished(py, bulk, |outcome| Outcome::from(*outcome))
+    }
+
+    /// The same, as a mapping has it: without results.
+    #[pyo3(signature = (other, /))]
+    fn update(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> Result<()> {
+        let bulk = self.put_entries(py, other, &vug::WriteOptions::default())?;
+        if bulk.failures().next().is_none() && bulk.acknowledged.is_ok() {
+            return Ok(());
+        }
+        finished(py, bulk, |outcome| Outcome::from(*outcome)).map(drop)
     }
 
     /// Removes many keys: an outcome for each, None for those that were absent.
@@ -108,6 +104,29 @@ impl Region {
         let options = options(None, ack_within);
         let bulk = self.write(py, |region| region.remove_all_with(&lent, &options))?;
         finished(py, bulk, |removed| removed.map(Outcome::from))
+    }
+}
+
+impl Region {
+    fn put_entries<'py>(
+        &self,
+        py: Python<'py>,
+        entries: &Bound<'py, PyAny>,
+        options: &vug::WriteOptions,
+    ) -> Result<vug::Bulk<vug::Outcome>> {
+        let items = match entries.cast::<PyDict>() {
+            Ok(entries) => entries.items().into_any(),
+            Err(_) if entries.hasattr("keys")? => entries.call_method0("items")?,
+            Err(_) => entries.clone(),
+        };
+        let mut owned = Vec::new();
+        for pair in items.try_iter()? {
+            let (key, value) = pair?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
+            owned.push((bytes(&key)?, bytes(&value)?));
+        }
+        let lent: Vec<(&[u8], &[u8])> =
+            owned.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())).collect();
+        self.write(py, |region| region.put_all_with(&lent, options))
     }
 }
 
@@ -128,7 +147,7 @@ fn lent<'a>(keys: &'a [Bytes<'_, '_>]) -> Vec<&'a [u8]> {
     keys.iter().map(AsRef::as_ref).collect()
 }
 
-fn owned<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+fn bytes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(match object.extract()? {
         Bytes::Lent(bytes) => bytes.to_owned(),
         Bytes::Copied(bytes) => bytes,

@@ -156,12 +156,6 @@ impl Region {
         })
     }
 
-    /// `put_all` of a mapping or of pairs.
-    #[pyo3(signature = (other, /))]
-    fn update(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> Result<()> {
-        self.put_all(py, other, None, None).map(drop)
-    }
-
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         view_of(slf, "KeysView")
     }

@@ -92,6 +92,12 @@ impl Outcome {
         self.outcome.position
     }
 
+    /// Nodes that left the cluster before they acknowledged, by their numbers.
+    #[getter]
+    fn departed(&self) -> Vec<u16> {
+        self.outcome.departed.nodes().to_vec()
+    }
+
     fn __repr__(&self) -> String {
         let created = if self.created() { "True" } else { "False" };
         format!("vug.Outcome(created={created}, token={})", self.token().__repr__())

@@ -345,6 +345,9 @@ class Outcome:
     def created(self) -> bool: ...
     @property
     def position(self) -> int: ...
+    @property
+    def departed(self) -> list[int]:
+        """Nodes that left the cluster before they acknowledged."""
 
 @final
 class Attempt:
