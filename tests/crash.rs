@@ -28,7 +28,8 @@ fn audit(node: &Node) {
 }
 
 /// Points that a writer passes only if another is faster between two of its steps, one of them if
-/// the whole ring was, or that only a damaged file leads to: the script cannot be sure to get there.
+/// the whole ring was, or that only a damaged file leads to: the script cannot be sure to get
+/// there.
 const RACES: [&str; 5] = [
     "write.abandoned",
     "clean.abandoned",

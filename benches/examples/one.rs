@@ -3,8 +3,8 @@
 //! `cargo build --release -p vug-bench --example one`, then under `perf record` or
 //! `valgrind --tool=callgrind --toggle-collect='*run_requests*'`:
 //! `target/release/examples/one STORE WORK DISTRIBUTION ENTRIES VALUE_LEN REQUESTS`, for example
-//! `one vug put uniform 2000000 64 5000000`. Stores: vug, papaya, mutex, chase. Several kinds of work
-//! are done one after the other: `put,get,miss`.
+//! `one vug put uniform 2000000 64 5000000`. Stores: vug, papaya, mutex, chase. Several kinds of
+//! work are done one after the other: `put,get,miss`.
 
 use std::time::Instant;
 use vug_bench::{

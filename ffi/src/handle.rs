@@ -12,13 +12,13 @@
 //! place of its own, which whoever closes looks at (a hazard pointer).
 //!
 //! ```text
-//! call:  place = handle; light barrier; state == open?; use; place = 0; light barrier; state == open?
+//! call:  place = handle; light barrier; open?; use; place = 0; light barrier; open?
 //! close: state = closed (CAS); object to the retired ones; heavy barrier; look at all places
 //! ```
 //! The barriers order the store of each side before the load of the other, so either the call sees
 //! that the handle is closed, or the closer sees the place and the object lives on among the
-//! retired ones. A call that finds the handle closed when it leaves looks at the retired objects: the
-//! last of them drops it. A closer never waits.
+//! retired ones. A call that finds the handle closed when it leaves looks at the retired objects:
+//! the last of them drops it. A closer never waits.
 //!
 //! | word | written by |
 //! |---|---|
@@ -27,7 +27,8 @@
 //! | `object` | who took the slot; read between two looks at `state`, so it is of the generation |
 //! | `below`, `free`, `unused` | the stack of free slots |
 //!
-//! After a fork the child has the places of threads it has not: what they name is never freed there.
+//! After a fork the child has the places of threads it has not: what they name is never freed
+//! there.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -343,8 +344,8 @@ impl<T> Deref for Lease<'_, '_, T> {
 }
 
 impl<'t, 'p, T> Lease<'t, 'p, T> {
-    /// Takes the lease apart: the object, what is to be dropped after the place was emptied, and the
-    /// place that keeps the object.
+    /// Takes the lease apart: the object, what is to be dropped after the place was emptied, and
+    /// the place that keeps the object.
     ///
     /// # Safety
     /// The object must not be used after the place was dropped or emptied.

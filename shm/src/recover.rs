@@ -27,9 +27,9 @@
 //! A dead cleaner (`region::clean`) is a dead writer that has nothing to announce.
 //!
 //! What a descriptor says may make no sense: the file was damaged at rest. Then that step is *set
-//! aside*: left out, counted in the region words, where the audit finds it, and the rest goes on, so
-//! that the descriptor and the segments of its thread are of use again. A record that only such an
-//! intent named keeps its segment.
+//! aside*: left out, counted in the region words, where the audit finds it, and the rest goes on,
+//! so that the descriptor and the segments of its thread are of use again. A record that only such
+//! an intent named keeps its segment.
 //!
 //! Hazards are cleared after step 3, because until then they keep the old record's segment, and
 //! that of the new one if a survivor retired it, from being reused while recovery looks at them.

@@ -151,9 +151,9 @@ fn scenario_071_a_region_that_is_closed_elsewhere_is_not_waited_for() {
 /// Two replicates, the first of which wants early acknowledgement.
 fn early() -> (Net, Scene, Scene) {
     let net = Net::with(2, |config| config.peer_timeout = NEVER);
-    let like = |builder: vug::RegionBuilder<'_>| {
+    fn like(builder: vug::RegionBuilder<'_>) -> vug::RegionBuilder<'_> {
         builder.data_policy(vug::DataPolicy::Replicate).scope(Scope::DistributedAck)
-    };
+    }
     let m1 = net.site(0).create(|builder| like(builder).early_ack(true).max_bytes(8 << 20));
     let m2 = net.site(1).create(|builder| like(builder).max_bytes(1 << 20));
     net.settle();

@@ -26,7 +26,8 @@
 //! both rings were lapped) are safe: each removes only what the other proved to be dead, and no
 //! live entry is ever provably dead: some node holding the newest change of a key keeps it in its
 //! table, R among them if R claims to have seen it. What remains is that N's image may carry an
-//! entry to R that R had purged. R refuses it: it is not above R's horizon, see the module `stable`.
+//! entry to R that R had purged. R refuses it: it is not above R's horizon, see the module
+//! `stable`.
 //!
 //! # Deltas
 //! A copy that has been complete asks for a delta: it names the spans of versions it holds of each
@@ -51,8 +52,8 @@
 //! - A partial partition (A and B cut, both see C) is equalised once, when A and B give each other
 //!   up, and again when they meet; in between C does not relay.
 //! - A known node that never comes back keeps all tombstones from being forgotten.
-//! - An image notes the hash of every key that comes while it is compared with content that is here:
-//!   16 bytes each, for a full image into a copy that is not empty.
+//! - An image notes the hash of every key that comes while it is compared with content that is
+//! here: 16 bytes each, for a full image into a copy that is not empty.
 
 pub mod acks;
 mod decide;

@@ -70,7 +70,8 @@ mod tests {
         use Policy::{Empty, Normal, PersistentReplicate, Preloaded, Replicate};
         use Sources::{None, One, Union};
         let ids = |n: &[u64]| n.iter().map(|n| ConnId(*n)).collect::<Vec<_>>();
-        let table: [(Policy, &[(Policy, bool)], Sources); 9] = [
+        type Row = (Policy, &'static [(Policy, bool)], Sources);
+        let table: [Row; 9] = [
             (Replicate, &[], None),
             (Replicate, &[(Empty, true), (Replicate, false)], None),
             (Replicate, &[(Normal, true), (Replicate, true)], One(ids(&[1]))),

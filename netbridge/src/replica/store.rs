@@ -227,7 +227,8 @@ pub trait Store {
     fn watermarks(&self, region: RegionId) -> (u64, u64, u64);
     /// Every stored origin state.
     fn origins(&self, region: RegionId) -> Vec<OriginState>;
-    /// Stores an origin state, replacing that of the same incarnation, or a bare mark of the origin.
+    /// Stores an origin state, replacing that of the same incarnation, or a bare mark of the
+    /// origin.
     ///
     /// # Errors
     /// [`StoreError`] when the table of origins is full.

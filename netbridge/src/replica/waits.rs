@@ -1,10 +1,10 @@
 //! When it is told that writers wait too long, and for whom.
 //!
-//! The wait itself never ends by itself: a node that does not acknowledge is waited for until it has
-//! left. After `ack_warning` (0: never) one warning names the nodes that are missing. From then on the status
-//! repeats it, at twice the distance each time. If `ack_severe` is not 0, that much later a severe
-//! alert follows, and the connections to the missing nodes are ended: a node that is alive comes
-//! back and goes on, one that is not loses its place after `peer_timeout`.
+//! The wait itself never ends by itself: a node that does not acknowledge is waited for until it
+//! has left. After `ack_warning` (0: never) one warning names the nodes that are missing. From then
+//! on the status repeats it, at twice the distance each time. If `ack_severe` is not 0, that much
+//! later a severe alert follows, and the connections to the missing nodes are ended: a node that is
+//! alive comes back and goes on, one that is not loses its place after `peer_timeout`.
 
 /// The oldest change that somebody has not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@
 //!
 //! | killed after | state | who repairs |
 //! |---|---|---|
-//! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active -> Sealed |
+//! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active ->
+//! Sealed |
 //! | Active -> Free, of a segment too many | - | - |
 //! | intent stored | record not covered by `committed` | recovery ignores it |
 //! | `committed` stored | record covered, not published | recovery marks it abandoned |
@@ -24,8 +25,8 @@
 //! Cleaning needs room for what it copies before it frees anything, and tombstones of distributed
 //! regions must get a record also when the region is full. So the last free segments are not for
 //! everybody ([`Room`]): ordinary writes leave [`Log::reserve`] of them, tombstones leave one, and
-//! only cleaners take the last. How many that are, and why they suffice: [`reserve`](super::reserve).
-//! Both have lanes of their own, so that no other write fills those
+//! only cleaners take the last. How many that are, and why they suffice:
+//! [`reserve`](super::reserve). Both have lanes of their own, so that no other write fills those
 //! segments. The reserve belongs to the region, not to each process; a cleaner that stops for now
 //! leaves its segment open (class 1) for the next one, in whatever process.
 //!
@@ -133,8 +134,8 @@ pub(crate) trait Author {
     fn wait_for_room(&self) -> bool {
         false
     }
-    /// Cleans until so many segments more than the reserve are free, wherever they lie; true if some
-    /// became free. Only while the author has appended nothing.
+    /// Cleans until so many segments more than the reserve are free, wherever they lie; true if
+    /// some became free. Only while the author has appended nothing.
     fn clean_for(&self, _segments: u32) -> Result<bool> {
         Ok(false)
     }

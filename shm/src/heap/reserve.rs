@@ -1,7 +1,7 @@
 //! The reserve: free segments that keep cleaning possible.
 //!
-//! A cleaner copies before it frees, so it needs a free segment first; without one, a region that is
-//! half dead would be full. What it needs, and who leaves it:
+//! A cleaner copies before it frees, so it needs a free segment first; without one, a region that
+//! is half dead would be full. What it needs, and who leaves it:
 //!
 //! * A process that cleans fills one segment with copies at a time, its threads together. The gain
 //!   of a victim is at least what its copies take, so from the first victim that becomes free on it
@@ -11,10 +11,10 @@
 //!   looked at afterwards is one segment that is missing for a moment.
 //!
 //! So while k processes clean, k segments and one to spare suffice. Writes of applications leave
-//! that many ([`Log::reserve`]) and look again after they have taken one, since two that look at the
-//! same time may both find it there; who took one too many gives it back. A process that is stopped
-//! between the two holds its segment for as long; those who go on clean until the reserve is whole
-//! again, so it is short only while several stop before any of the others has finished.
+//! that many ([`Log::reserve`]) and look again after they have taken one, since two that look at
+//! the same time may both find it there; who took one too many gives it back. A process that is
+//! stopped between the two holds its segment for as long; those who go on clean until the reserve
+//! is whole again, so it is short only while several stop before any of the others has finished.
 //!
 //! A writer that finds nothing to clean while others clean, or look at what was emptied, waits for
 //! them, a bounded time and not twice for the same state of affairs, before it says that there is

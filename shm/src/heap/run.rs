@@ -97,7 +97,8 @@ fn claim_or_make_window(log: &Log, author: &impl Author, count: u32) -> Result<O
     if is_none(&found) && author.make_room_for(count)? {
         found = claim_window(log, author, count);
     }
-    // Where the file system is full, memory need not lie side by side: it can go back and come again.
+    // Where the file system is full, memory need not lie side by side: it can go back and come
+    // again.
     if matches!(found, Err(Error::FileSystemFull { .. })) && author.clean_for(count)? {
         found = claim_window(log, author, count);
     }

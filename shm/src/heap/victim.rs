@@ -143,8 +143,8 @@ pub(crate) struct Oldest {
 }
 
 /// The oldest segment of the small queue (class 0) if that holds more than a tenth of all bytes,
-/// else of the main queue (class 1). `any`: also such that are still appended to. `tried`, and those
-/// that are looked at by number, are left out.
+/// else of the main queue (class 1). `any`: also such that are still appended to. `tried`, and
+/// those that are looked at by number, are left out.
 pub(crate) fn oldest(log: &Log, tried: &[u32], looked_at: &[bool], any: bool) -> Option<Oldest> {
     let mut bytes = [0, 0];
     let mut oldest: [Option<Oldest>; 2] = [None, None];

@@ -43,8 +43,8 @@ impl Bucket {
         found
     }
 
-    /// Bit n, below eight, = the upper nine bits of word n of the bucket were this tag: all words at
-    /// once, by instructions that every x86-64 has.
+    /// Bit n, below eight, = the upper nine bits of word n of the bucket were this tag: all words
+    /// at once, by instructions that every x86-64 has.
     ///
     /// In assembly, since other processes may write the words: to Rust a load of two would be a
     /// race. The processor reads each aligned word whole (where it has AVX, aligned vectors) and

@@ -169,7 +169,7 @@ fn region_words() -> String {
         ack_word: "u32, futex word of waiting writers, counts wakes",
         ack_sleepers: "u32, bit p % 32 for each position p that somebody sleeps for",
         ack_reserved: "zero",
-        purge_horizon: "tombstones up to this version may be gone: older changes of absent keys are refused",
+        purge_horizon: "up to it tombstones may be gone: older changes of absent keys are refused",
         invalid_stamp: "entries with a lower version have no value; bit 0: on this node only",
         lock_table: "reserved (global scope), zero",
         recoveries: "thread descriptors of dead members recovered so far",
@@ -266,7 +266,7 @@ fn intent() -> String {
         slot: "slot reference + 1; 0 = nothing can be published yet",
         old: "slot word that is replaced",
         new: "slot word that replaces it",
-        announce: "ring operation + 1 of the announcement; 0 = none; 5 = an eviction, 6 = of the whole region",
+        announce: "ring operation + 1 of the announcement; 0 = none; 5: eviction, 6: whole region",
         reserved: "zero",
     })
 }

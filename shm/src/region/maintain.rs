@@ -102,10 +102,11 @@ impl Region {
 
 impl Region {
     /// Gives the memory of segments that hold nothing back to the system, dead ones included, also
-    /// those that a subscription has still to read; the number of bytes. Taken again as it is needed. What lives is not moved: after
-    /// [`Region::maintain`] with [`MaintainOptions::thorough`] more segments hold nothing.
-    /// Distributed regions keep what they need to store a destroy at any time. Nothing is given
-    /// back while a process has the region open read-only, since it may look anywhere.
+    /// those that a subscription has still to read; the number of bytes. Taken again as it is
+    /// needed. What lives is not moved: after [`Region::maintain`] with
+    /// [`MaintainOptions::thorough`] more segments hold nothing. Distributed regions keep what they
+    /// need to store a destroy at any time. Nothing is given back while a process has the region
+    /// open read-only, since it may look anywhere.
     ///
     /// # Errors
     /// `Io`, `Damaged`, `TooManyThreads`, `ForkedChild`.

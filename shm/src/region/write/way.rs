@@ -83,8 +83,8 @@ impl Mapped {
         goes_on
     }
 
-    /// Whether somebody empties a segment, claims several side by side, or a running operation looks
-    /// at one that is empty. For what guards keep nobody waits.
+    /// Whether somebody empties a segment, claims several side by side, or a running operation
+    /// looks at one that is empty. For what guards keep nobody waits.
     fn is_making_room(&self) -> bool {
         let log = &self.log;
         let is = |segment: u32, state| log.state(segment).state() == Some(state);
