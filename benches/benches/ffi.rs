@@ -90,8 +90,9 @@ impl Loaded {
         macro_rules! function {
             ($name:literal as $type:ty) => {{
                 let found = symbol(library, $name);
-                // SAFETY: the header declares a function of this type under this name.
-                unsafe { std::mem::transmute::<*mut c_void, $type>(found) }
+                // SAFETY: the header declares a function of this type under this name, and a pointer
+                // to it is as large as any.
+                unsafe { (&raw const found).cast::<$type>().read() }
             }};
         }
         let (mut node, mut region, mut hot) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
@@ -158,7 +159,9 @@ fn once(region: &vug::Region, hot: &vug::Handle, what: usize, key: &Key, buffer:
             buffer[0] = guard[0];
         }
         1 => assert!(region.read(key, buffer).expect("read").is_some()),
-        2 => drop(region.put(key, &VALUE).expect("put")),
+        2 => {
+            region.put(key, &VALUE).expect("put");
+        }
         _ => assert!(hot.read(buffer).expect("read").is_some()),
     }
 }
