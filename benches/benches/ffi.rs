@@ -90,8 +90,8 @@ impl Loaded {
         macro_rules! function {
             ($name:literal as $type:ty) => {{
                 let found = symbol(library, $name);
-                // SAFETY: the header declares a function of this type under this name, and a pointer
-                // to it is as large as any.
+                // SAFETY: the header declares a function of this type under this name, and all
+                // pointers have one size.
                 unsafe { (&raw const found).cast::<$type>().read() }
             }};
         }

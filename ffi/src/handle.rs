@@ -12,13 +12,14 @@
 //! place of its own, which whoever closes looks at (a hazard pointer).
 //!
 //! ```text
-//! call:  place = handle; light barrier; open?; use; place = 0; light barrier; open?
+//! call:  place = handle; light barrier; state == open?; use;
+//!        place = 0;      light barrier; state == open? else look at the retired objects
 //! close: state = closed (CAS); object to the retired ones; heavy barrier; look at all places
 //! ```
 //! The barriers order the store of each side before the load of the other, so either the call sees
 //! that the handle is closed, or the closer sees the place and the object lives on among the
-//! retired ones. A call that finds the handle closed when it leaves looks at the retired objects:
-//! the last of them drops it. A closer never waits.
+//! retired ones. A call that finds the handle closed when it leaves looks at those: the last of
+//! them drops the object. A closer never waits.
 //!
 //! | word | written by |
 //! |---|---|
