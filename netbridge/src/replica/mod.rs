@@ -53,7 +53,7 @@
 //!   up, and again when they meet; in between C does not relay.
 //! - A known node that never comes back keeps all tombstones from being forgotten.
 //! - An image notes the hash of every key that comes while it is compared with content that is
-//! here: 16 bytes each, for a full image into a copy that is not empty.
+//!   here: 16 bytes each, for a full image into a copy that is not empty.
 
 pub mod acks;
 mod decide;
