@@ -55,6 +55,13 @@ pub enum CertError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The file to be replaced is no certificate of a node of this cluster.
+    BadNode {
+        /// The file at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The certificate library refused.
     Signing {
         /// Its words.
@@ -72,6 +79,7 @@ impl CertError {
             Self::Io { .. } => 714,
             Self::BadAuthority { .. } => 715,
             Self::Signing { .. } => 716,
+            Self::BadNode { .. } => 717,
         }
     }
 
@@ -91,6 +99,9 @@ impl CertError {
             Self::BadAuthority { .. } => {
                 "give the directory in which the cluster's authority was made".into()
             }
+            Self::BadNode { .. } => {
+                "give the directory that `vug cert issue` wrote for this cluster".into()
+            }
             Self::Signing { .. } => "this is a defect of vug, please report it".into(),
         }
     }
@@ -107,6 +118,9 @@ impl std::fmt::Display for CertError {
             }
             Self::BadAuthority { path, problem } => {
                 write!(f, "{} is not a cluster authority: {problem}", path.display())
+            }
+            Self::BadNode { path, problem } => {
+                write!(f, "{} cannot be replaced: {problem}", path.display())
             }
             Self::Signing { problem } => write!(f, "cannot make the certificate: {problem}"),
         }
@@ -146,13 +160,17 @@ pub fn init(dir: &Path, cluster: &str, force: bool) -> Result<Written, CertError
     }
     let target = Target::new(dir, "ca.pem", "ca.key", force)?;
     let key = new_key()?;
+    let certificate = authority_certificate(cluster, &key)?;
+    target.write(&certificate, &key.serialize_pem(), cluster)
+}
+
+fn authority_certificate(cluster: &str, key: &KeyPair) -> Result<String, CertError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(cluster);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_validity(&mut params, AUTHORITY_DAYS);
-    let certificate = params.self_signed(&key).map_err(signing)?;
-    target.write(&certificate.pem(), &key.serialize_pem(), cluster)
+    Ok(params.self_signed(key).map_err(signing)?.pem())
 }
 
 /// Issues the certificate of node `origin`: `node.pem` and `node.key` in `out`, valid for a year.
@@ -191,6 +209,80 @@ pub fn issue(
     target.write(&certificate.pem(), &key.serialize_pem(), &cluster)
 }
 
+/// Replaces the certificate and the key of a node by new ones with the same origin and name,
+/// signed by the authority of now, and takes over whom the authority trusts.
+///
+/// The bridge goes on with the old ones until it is told to reload.
+///
+/// # Errors
+/// [`CertError`]; [`CertError::BadNode`] when `dir` holds no certificate of a node.
+pub fn rotate(authority: &Path, dir: &Path) -> Result<Written, CertError> {
+    let path = dir.join("node.pem");
+    let bad = |problem: String| CertError::BadNode { path: path.clone(), problem };
+    let text = read(&path)?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(text.as_bytes())
+        .map_err(|_| bad("it holds no PEM certificate".into()))?;
+    let node = identity::from_certificate(&pem.contents).map_err(|e| bad(e.to_string()))?;
+    let parsed = pem.parse_x509().map_err(|_| bad("it cannot be parsed".into()))?;
+    let name = parsed.subject().iter_common_name().next().and_then(|cn| cn.as_str().ok());
+    let (_, cluster) = load_authority(authority)?;
+    if cluster != node.cluster {
+        return Err(bad(format!("it is of cluster '{}', not '{cluster}'", node.cluster)));
+    }
+    trust(authority, dir)?;
+    issue(authority, dir, node.origin, name, true)
+}
+
+/// Gives a node the list of authorities to trust, and leaves its own certificate alone.
+///
+/// # Errors
+/// [`CertError`].
+pub fn trust(authority: &Path, dir: &Path) -> Result<PathBuf, CertError> {
+    let list = read(&authority.join("ca.pem"))?;
+    let target = dir.join("ca.pem");
+    if authority.join("ca.pem").canonicalize().ok() != target.canonicalize().ok() {
+        write_file(&target, &list, 0o644, true)?;
+    }
+    Ok(target)
+}
+
+/// Makes a new authority for the cluster of the one in `dir`. `ca.pem` then lists the new one and
+/// those before it, so that nodes with certificates of either trust each other meanwhile; the key
+/// of the old one is kept as `ca.key.old`. With `retire` no new one is made, and those before it
+/// are removed from the list: their certificates end to be trusted.
+///
+/// # Errors
+/// [`CertError`].
+pub fn rotate_authority(dir: &Path, retire: bool) -> Result<Written, CertError> {
+    let (_, cluster) = load_authority(dir)?;
+    let (certificate, key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
+    let written = Written { certificate, key: key_path, cluster };
+    let listed = read(&written.certificate)?;
+    if retire {
+        write_file(&written.certificate, first_block(&listed), 0o644, true)?;
+        return Ok(written);
+    }
+    let key = new_key()?;
+    let new = authority_certificate(&written.cluster, &key)?;
+    // Ended between the two, key and list do not belong together: `ca.key.old` is the way back.
+    let old_key = read(&written.key)?;
+    write_file(&written.key.with_extension("key.old"), &old_key, 0o600, true)?;
+    let draft = format!("{new}{listed}");
+    write_file(&written.key, &key.serialize_pem(), 0o600, true)?;
+    write_file(&written.certificate, &draft, 0o644, true)?;
+    Ok(written)
+}
+
+/// The first certificate of a list: that of the authority whose key is there.
+fn first_block(list: &str) -> &str {
+    const END: &str = "-----END CERTIFICATE-----";
+    list.find(END).map_or(list, |at| {
+        let end = at + END.len();
+        let newline = list[end..].find('\n').map_or(list.len(), |n| end + n + 1);
+        &list[..newline]
+    })
+}
+
 fn signing(error: rcgen::Error) -> CertError {
     CertError::Signing { problem: error.to_string() }
 }
@@ -213,14 +305,15 @@ fn set_validity(params: &mut CertificateParams, days: u32) {
 
 fn load_authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, String), CertError> {
     let (cert_path, key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
-    let cert_pem = read(&cert_path)?;
+    let listed = read(&cert_path)?;
+    let cert_pem = first_block(&listed);
     let key_pem = read(&key_path)?;
     let bad =
         |path: &Path, problem: String| CertError::BadAuthority { path: path.to_owned(), problem };
     let key = KeyPair::from_pem(&key_pem).map_err(|e| bad(&key_path, e.to_string()))?;
-    let cluster = authority_cluster(&cert_pem, &key).map_err(|p| bad(&cert_path, p))?;
+    let cluster = authority_cluster(cert_pem, &key).map_err(|p| bad(&cert_path, p))?;
     let issuer =
-        Issuer::from_ca_cert_pem(&cert_pem, key).map_err(|e| bad(&cert_path, e.to_string()))?;
+        Issuer::from_ca_cert_pem(cert_pem, key).map_err(|e| bad(&cert_path, e.to_string()))?;
     Ok((issuer, cluster))
 }
 
@@ -343,6 +436,46 @@ mod tests {
         assert_ne!(fs::read(&first.certificate).expect("read"), before);
         let names = fs::read_dir(dir.path()).expect("dir").count();
         assert_eq!(names, 2, "drafts are removed");
+    }
+
+    #[test]
+    fn a_node_keeps_who_it_is_when_its_certificate_is_replaced() {
+        let dir = temp();
+        let out = dir.path().join("n7");
+        init(dir.path(), "lab", false).expect("init");
+        issue(dir.path(), &out, 7, Some("seven"), false).expect("issue");
+        let before = leaf_der(&out.join("node.pem"));
+        let new = rotate(dir.path(), &out).expect("rotate");
+        let after = leaf_der(&new.certificate);
+        assert_ne!(before, after);
+        let found = identity::from_certificate(&after).expect("identity");
+        assert_eq!((found.cluster.as_str(), found.origin), ("lab", 7));
+        let text = fs::read_to_string(&new.certificate).expect("read");
+        let (_, pem) = x509_parser::pem::parse_x509_pem(text.as_bytes()).expect("pem");
+        let cert = pem.parse_x509().expect("x509");
+        assert_eq!(cert.subject().iter_common_name().next().unwrap().as_str(), Ok("seven"));
+        let elsewhere = temp();
+        init(elsewhere.path(), "other", false).expect("init");
+        assert_eq!(rotate(elsewhere.path(), &out).expect_err("cluster").code(), 717);
+    }
+
+    #[test]
+    fn authorities_overlap_until_the_old_one_is_retired() {
+        let dir = temp();
+        init(dir.path(), "lab", false).expect("init");
+        let old = fs::read_to_string(dir.path().join("ca.pem")).expect("read");
+        rotate_authority(dir.path(), false).expect("rotate");
+        let both = fs::read_to_string(dir.path().join("ca.pem")).expect("read");
+        assert!(both.ends_with(&old) && both.matches("BEGIN CERTIFICATE").count() == 2);
+        // The new one signs.
+        let out = dir.path().join("n1");
+        issue(dir.path(), &out, 1, None, false).expect("issue");
+        trust(dir.path(), &out).expect("trust");
+        assert_eq!(fs::read_to_string(out.join("ca.pem")).expect("read"), both);
+        rotate_authority(dir.path(), true).expect("retire");
+        let new = fs::read_to_string(dir.path().join("ca.pem")).expect("read");
+        assert!(both.starts_with(&new) && new.matches("BEGIN CERTIFICATE").count() == 1);
+        issue(dir.path(), &out, 1, None, true).expect("issue");
     }
 
     #[test]

@@ -32,6 +32,13 @@ pub enum BridgeError {
         /// The answer of the system.
         source: io::Error,
     },
+    /// The address of the status page cannot be used.
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// The answer of the system.
+        source: io::Error,
+    },
     /// The status socket cannot be used.
     StatusSocket {
         /// Its path.
@@ -81,6 +88,7 @@ impl BridgeError {
             Self::OriginDiffers { .. } => 708,
             Self::Store(e) => e.code(),
             Self::System { .. } => 709,
+            Self::Http { .. } => 710,
         }
     }
 
@@ -95,6 +103,7 @@ impl BridgeError {
             Self::Listen { .. } => {
                 "choose an address of this machine and a port that nobody uses".into()
             }
+            Self::Http { .. } => "choose another port as http.address, or none".into(),
             Self::StatusSocket { .. } => {
                 "give a writable path of at most 107 bytes as status.socket".into()
             }
@@ -124,6 +133,9 @@ impl fmt::Display for BridgeError {
             }
             Self::Tls { problem } => write!(f, "cannot set up TLS: {problem}"),
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::Http { address, source } => {
+                write!(f, "cannot serve the status page on {address}: {source}")
+            }
             Self::StatusSocket { path, source } => {
                 write!(f, "status socket {}: {source}", path.display())
             }
@@ -145,6 +157,7 @@ impl std::error::Error for BridgeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Listen { source, .. }
+            | Self::Http { source, .. }
             | Self::StatusSocket { source, .. }
             | Self::System { source, .. } => Some(source),
             Self::Store(e) => Some(e),

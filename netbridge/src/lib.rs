@@ -38,6 +38,7 @@ pub mod config;
 pub mod engine;
 mod error;
 mod local;
+mod member;
 pub mod port;
 pub mod replica;
 mod service;
@@ -48,5 +49,7 @@ mod transport;
 pub mod wire;
 
 pub use error::BridgeError;
-pub use service::run;
-pub use service::status::{status, status_at, stop, stop_at};
+pub use service::status::{events, reload, status, status_at, stop, stop_at};
+pub use service::{check, run, run_with};
+#[cfg(any(test, feature = "faults"))]
+pub use transport::faults::Faults;

@@ -5,6 +5,10 @@
 //! `None`. Several inputs may be handled before the actions are taken: that is how acknowledgements
 //! of one turn fold into one datagram.
 
+use std::net::SocketAddr;
+
+use crate::member::ClusterEvent;
+
 /// Names one transport connection; chosen by the driver, never used twice in one engine's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
@@ -41,6 +45,8 @@ pub enum Input<'a> {
         peer: PeerIdentity,
         /// Largest datagram the path takes, in bytes; 0 when datagrams do not work.
         max_datagram: usize,
+        /// The peer's address, if there is such a thing: whoever dials it meets the peer.
+        remote: Option<SocketAddr>,
     },
     /// The connection is gone, whoever closed it.
     Disconnected {
@@ -81,6 +87,8 @@ pub enum Input<'a> {
     Local,
     /// Time has passed; due at the latest at `next_timeout`.
     Tick,
+    /// This node leaves the cluster: say goodbye to every peer. Nothing else follows.
+    Leave,
 }
 
 /// Something the driver must do, in the order given.
@@ -119,6 +127,21 @@ pub enum Action {
         /// For people.
         reason: String,
     },
+    /// Keep trying to connect to this node at this address, in place of any other that was named
+    /// here; it makes no difference where the node is connected or configured already.
+    Dial {
+        /// Number of the node.
+        origin: u16,
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// Stop trying to connect to a node that was named in [`Action::Dial`].
+    Hang {
+        /// Number of the node.
+        origin: u16,
+    },
+    /// Tell the members of this node.
+    Event(ClusterEvent),
     /// Tell the operator.
     Alert {
         /// How bad it is.

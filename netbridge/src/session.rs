@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use crate::port::{ConnId, PeerIdentity};
 use crate::wire::control::{Hello, HelloAck, Profile};
@@ -26,6 +27,8 @@ pub mod close {
     pub const SUSPECT: u32 = 60;
     /// The peer's clock ran away.
     pub const CLOCK: u32 = 61;
+    /// The peer said goodbye.
+    pub const GOODBYE: u32 = 80;
 }
 
 /// Milliseconds a handshake may take.
@@ -47,8 +50,8 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// The Hello to send.
-    pub fn hello(&self) -> Hello {
+    /// The Hello to send; `address` is where this node can be dialled.
+    pub fn hello(&self, address: Option<SocketAddr>) -> Hello {
         Hello {
             protocol_min: PROTOCOL,
             protocol_max: PROTOCOL,
@@ -58,6 +61,7 @@ impl LocalNode {
             boot: self.boot,
             features: FEATURES,
             clock_ms: 0,
+            address: address.map(|a| a.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -207,6 +211,10 @@ pub struct Session {
     pub boot: u64,
     /// The operator was told that the peer's clock differs.
     pub skew_told: bool,
+    /// Where this side sees the peer, if the driver knows.
+    pub remote: Option<SocketAddr>,
+    /// Where the peer says it can be dialled.
+    pub address: Option<SocketAddr>,
     /// Version in use.
     pub protocol: u32,
     /// The peer's distributed regions by its numbers.
@@ -222,6 +230,7 @@ impl Session {
         dialed: bool,
         peer: PeerIdentity,
         max_datagram: usize,
+        remote: Option<SocketAddr>,
         now: u64,
     ) -> Self {
         Self {
@@ -234,6 +243,8 @@ impl Session {
             node_id: 0,
             boot: 0,
             skew_told: false,
+            remote,
+            address: None,
             protocol: 0,
             profiles: BTreeMap::new(),
             paired: BTreeMap::new(),
@@ -245,7 +256,7 @@ impl Session {
         self.phase == Phase::Up
     }
 
-    /// Checks the peer's Hello; `taken` names the node connected under a number, if any.
+    /// Checks the peer's Hello; `taken` names another living node of that number, if any.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -253,7 +264,7 @@ impl Session {
         &mut self,
         local: &LocalNode,
         hello: &Hello,
-        taken: impl Fn(u16) -> Option<u128>,
+        taken: impl Fn(u16, u128) -> Option<u128>,
     ) -> Result<HelloAck, Refusal> {
         let protocol = hello.protocol_max.min(PROTOCOL);
         if protocol < hello.protocol_min.max(PROTOCOL) {
@@ -278,17 +289,19 @@ impl Session {
         if origin == local.origin {
             return Err(Refusal::OwnOrigin { origin, myself: node_id == local.node_id });
         }
-        if let Some(connected) = taken(origin).filter(|id| *id != node_id) {
+        if let Some(connected) = taken(origin, node_id) {
             return Err(Refusal::DuplicateOrigin { origin, connected, refused: node_id });
         }
         self.node_id = node_id;
         self.boot = hello.boot;
+        self.address = hello.address.parse().ok();
         self.protocol = protocol;
         if let Phase::Greeting { accepted, .. } = &mut self.phase {
             *accepted = true;
         }
         self.settle();
-        Ok(HelloAck { protocol, features: FEATURES & hello.features })
+        let observed = self.remote.map(|a| a.to_string()).unwrap_or_default();
+        Ok(HelloAck { protocol, features: FEATURES & hello.features, observed })
     }
 
     /// The peer accepted our Hello.

@@ -1,5 +1,6 @@
 //! Real bridges, real regions, real QUIC on loopback.
 
+#[allow(dead_code, reason = "each test crate uses a part of it")]
 mod cluster;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ const SHM: &[&str] = &[
 /// Modules of `netbridge`, bottom up.
 const NETBRIDGE: &[&str] = &[
     "wire",
+    "member",
     "port",
     "replica",
     "session",
@@ -47,7 +48,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// The part of netbridge that is a pure function of its input: it has no clock.
-const SANS_IO: &[&str] = &["wire", "replica", "session", "engine"];
+const SANS_IO: &[&str] = &["wire", "member", "replica", "session", "engine"];
 
 /// Upward imports inside `shm` and `netbridge`.
 pub(crate) fn upward(path: &str, text: &str) -> Vec<Finding> {

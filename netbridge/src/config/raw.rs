@@ -1,6 +1,5 @@
 //! The file's own shape, and the step from it to the checked form.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,20 +7,25 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::settings::{self, REQUIRED, Refusal};
 use super::{Config, ConfigError, PeerConfig, RegionConfig, TlsConfig};
-use crate::transport::identity;
 
 pub(super) const DEFAULT_PEER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(15);
+pub(super) const DEFAULT_UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(30);
 const POLICIES: [&str; 5] = ["empty", "normal", "preloaded", "replicate", "persistent-replicate"];
 const SCOPES: [&str; 4] = ["local", "distributed-no-ack", "distributed-ack", "global"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     node: Node,
+    #[serde(default)]
     cluster: Cluster,
+    #[serde(default)]
     listen: Listen,
+    #[serde(default)]
     tls: Tls,
     #[serde(default)]
     peer: Vec<Peer>,
@@ -31,33 +35,38 @@ struct File {
     bridge: Bridge,
     #[serde(default)]
     status: Status,
+    #[serde(default)]
+    http: Http,
+    #[serde(default)]
+    log: Log,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Node {
-    home: PathBuf,
+    home: Option<PathBuf>,
     origin: Option<Spanned<u16>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Cluster {
-    id: Spanned<String>,
+    id: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Listen {
-    address: Spanned<String>,
+    address: Option<Spanned<String>>,
+    advertise: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Tls {
-    ca: PathBuf,
-    cert: PathBuf,
-    key: PathBuf,
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +99,7 @@ struct Bridge {
     peer_timeout: Option<Spanned<String>>,
     ack_wait_threshold: Option<Spanned<String>>,
     ack_severe_alert_threshold: Option<Spanned<String>>,
+    unreachable_timeout: Option<Spanned<String>>,
     wake: Option<Spanned<String>>,
 }
 
@@ -97,6 +107,19 @@ struct Bridge {
 #[serde(deny_unknown_fields)]
 struct Status {
     socket: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    address: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Log {
+    filter: Option<String>,
+    format: Option<Spanned<String>>,
 }
 
 /// The text being read, for errors with a place.
@@ -114,14 +137,21 @@ impl Source<'_> {
         self.file.parent().map_or_else(|| path.clone(), |dir| dir.join(&path))
     }
 
-    fn address(&self, value: &Spanned<String>) -> Result<SocketAddr, ConfigError> {
-        value.get_ref().parse().map_err(|_| {
-            self.error(
-                value.span(),
-                format!("'{}' is no address", value.get_ref()),
-                "write IP address and port, such as \"192.0.2.2:7420\" or \"[2001:db8::2]:7420\"",
-            )
-        })
+    /// Checks a value, and says where it is if it is wrong.
+    fn check<T>(
+        &self,
+        value: &Spanned<String>,
+        check: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<T, ConfigError> {
+        check(value.get_ref()).map_err(|(problem, help)| self.error(value.span(), problem, help))
+    }
+
+    fn optional<T>(
+        &self,
+        value: Option<&Spanned<String>>,
+        check: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, ConfigError> {
+        value.map(|value| self.check(value, check)).transpose()
     }
 
     fn origin(&self, value: Option<&Spanned<u16>>) -> Result<Option<u16>, ConfigError> {
@@ -141,16 +171,6 @@ impl Source<'_> {
         }
         let help = format!("write one of: {}", allowed.join(", "));
         Err(self.error(value.span(), format!("'{}' is not known", value.get_ref()), help))
-    }
-
-    fn duration(&self, value: &Spanned<String>) -> Result<Duration, ConfigError> {
-        parse_duration(value.get_ref()).ok_or_else(|| {
-            self.error(
-                value.span(),
-                format!("'{}' is no duration", value.get_ref()),
-                "write a whole number and a unit: ms, s or m, such as \"10s\"",
-            )
-        })
     }
 
     fn size(&self, value: &Spanned<Size>) -> Result<u64, ConfigError> {
@@ -201,41 +221,65 @@ impl Source<'_> {
     }
 }
 
-pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
+/// The checked form, and the settings without a default that the file does not have.
+pub(super) fn parse_partly(
+    text: &str,
+    file: &Path,
+) -> Result<(Config, Vec<&'static str>), ConfigError> {
     let source = Source { text, file };
     let raw: File = toml::from_str(text).map_err(|e| syntax(&source, &e))?;
-    check_cluster(&source, &raw.cluster)?;
     check_wake(&source, &raw.bridge)?;
+    refuse_duplicates(&source, &raw.peer, &raw.region)?;
     let peer = |peer: &Peer| {
-        let address = source.address(&peer.address)?;
+        let address = source.check(&peer.address, settings::address)?;
         Ok(PeerConfig { address, origin: source.origin(peer.origin.as_ref())? })
     };
-    let timeout = raw.bridge.peer_timeout.as_ref().map(|t| source.duration(t)).transpose()?;
-    let threshold = |value: Option<&Spanned<String>>, default| {
-        value.map_or(Ok(default), |text| source.duration(text))
-    };
-    let ack_wait_threshold = threshold(raw.bridge.ack_wait_threshold.as_ref(), DEFAULT_ACK_WAIT)?;
-    let severe = raw.bridge.ack_severe_alert_threshold.as_ref();
-    let ack_severe_alert_threshold = threshold(severe, Duration::ZERO)?;
-    let config = Config {
-        home: source.path(raw.node.home),
-        origin: source.origin(raw.node.origin.as_ref())?,
-        cluster: raw.cluster.id.into_inner(),
-        listen: source.address(&raw.listen.address)?,
-        peers: raw.peer.iter().map(peer).collect::<Result<_, ConfigError>>()?,
-        tls: TlsConfig {
-            ca: source.path(raw.tls.ca),
-            cert: source.path(raw.tls.cert),
-            key: source.path(raw.tls.key),
-        },
-        regions: raw.region.iter().map(|r| source.region(r)).collect::<Result<_, _>>()?,
-        peer_timeout: timeout.unwrap_or(DEFAULT_PEER_TIMEOUT),
-        ack_wait_threshold,
-        ack_severe_alert_threshold,
-        status_socket: raw.status.socket.map(|path| source.path(path)),
-    };
-    refuse_duplicates(&source, &raw.peer, &raw.region)?;
-    Ok(config)
+    let present = [
+        raw.node.home.is_some(),
+        raw.cluster.id.is_some(),
+        raw.listen.address.is_some(),
+        raw.tls.ca.is_some(),
+        raw.tls.cert.is_some(),
+        raw.tls.key.is_some(),
+    ];
+    let missing = REQUIRED.iter().zip(present).filter(|(_, is)| !is).map(|(key, _)| *key);
+    let path = |path: Option<PathBuf>| path.map(|path| source.path(path)).unwrap_or_default();
+    let Bridge { peer_timeout, unreachable_timeout, .. } = &raw.bridge;
+    let mut config = Config::new(path(raw.node.home), "", Path::new(""));
+    config.origin = source.origin(raw.node.origin.as_ref())?;
+    config.cluster =
+        source.optional(raw.cluster.id.as_ref(), settings::cluster)?.unwrap_or_default();
+    if let Some(listen) = source.optional(raw.listen.address.as_ref(), settings::address)? {
+        config.listen = listen;
+    }
+    config.advertise = source.optional(raw.listen.advertise.as_ref(), settings::advertised)?;
+    config.peers = raw.peer.iter().map(peer).collect::<Result<_, ConfigError>>()?;
+    config.tls =
+        TlsConfig { ca: path(raw.tls.ca), cert: path(raw.tls.cert), key: path(raw.tls.key) };
+    config.regions = raw.region.iter().map(|r| source.region(r)).collect::<Result<_, _>>()?;
+    if let Some(timeout) = source.optional(peer_timeout.as_ref(), settings::duration)? {
+        config.peer_timeout = timeout;
+    }
+    if let Some(timeout) = source.optional(unreachable_timeout.as_ref(), settings::duration)? {
+        config.unreachable_timeout = timeout;
+    }
+    let threshold =
+        |value: &Option<Spanned<String>>| source.optional(value.as_ref(), settings::duration);
+    if let Some(threshold) = threshold(&raw.bridge.ack_wait_threshold)? {
+        config.ack_wait_threshold = threshold;
+    }
+    if let Some(threshold) = threshold(&raw.bridge.ack_severe_alert_threshold)? {
+        config.ack_severe_alert_threshold = threshold;
+    }
+    config.status_socket = raw.status.socket.map(|path| source.path(path));
+    config.http = source.optional(raw.http.address.as_ref(), settings::loopback)?;
+    if let Some(filter) = raw.log.filter {
+        config.log.filter = filter;
+    }
+    if let Some(format) = source.optional(raw.log.format.as_ref(), settings::log_format)? {
+        config.log.format = format;
+    }
+    Ok((config, missing.collect()))
 }
 
 fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
@@ -248,17 +292,6 @@ fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
         "compare with the example configuration"
     };
     source.error(span, error.message().lines().collect::<Vec<_>>().join("; "), help)
-}
-
-fn check_cluster(source: &Source<'_>, cluster: &Cluster) -> Result<(), ConfigError> {
-    if identity::is_cluster_id(cluster.id.get_ref()) {
-        return Ok(());
-    }
-    Err(source.error(
-        cluster.id.span(),
-        format!("'{}' is no cluster id", cluster.id.get_ref()),
-        "use 1 to 63 of a-z, 0-9 and '-', not starting or ending with '-'",
-    ))
 }
 
 fn check_wake(source: &Source<'_>, bridge: &Bridge) -> Result<(), ConfigError> {
@@ -292,7 +325,16 @@ fn refuse_duplicates(
     Ok(())
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// As it would be written.
+pub(super) fn show_duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms > 0 && ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms > 0 && ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u32 = text[..digits].parse().ok()?;
     match text[digits..].trim() {
@@ -314,6 +356,14 @@ fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(unit)
+}
+
+/// The line on which `key` of `[table]` or of the first `[[table]]` is assigned; 0: nowhere.
+pub(super) fn line_of(text: &str, table: &str, key: &str) -> usize {
+    match place_of(text, table, key) {
+        place if place.is_empty() => 0,
+        place => text[..place.start].matches('\n').count() + 1,
+    }
 }
 
 /// Where `key` of `[table]` is assigned.

@@ -128,3 +128,75 @@ fn files_must_exist() {
     assert_eq!((error.line, error.key.as_str()), (9, "tls.cert"));
     assert!(error.help.contains("vug cert"));
 }
+
+fn from_environment(pairs: &[(&str, &str)]) -> Vec<Override> {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Override::environment(pairs)
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_options_over_both() {
+    let dir = tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("tempdir");
+    let file = dir.path().join("bridge.toml");
+    std::fs::write(&file, format!("{BASE}[bridge]\npeer_timeout = \"3s\"\n")).expect("write");
+    let mut overrides = from_environment(&[
+        ("VUG_BRIDGE__PEER_TIMEOUT", "4s"),
+        ("VUG_LISTEN__ADDRESS", "127.0.0.1:9"),
+        ("VUG_PEER__ADDRESS", "2@192.0.2.2:7420, 192.0.2.3:7420"),
+        ("VUG_HOME", "/not/a/setting"),
+        ("OTHER__KEY", "x"),
+    ]);
+    overrides.push(Override::option("--listen", "listen.address", "127.0.0.1:10"));
+    let (config, settings) = Config::resolve(Some(&file), &overrides).expect("good");
+    assert_eq!(config.peer_timeout, Duration::from_secs(4));
+    assert_eq!(config.listen.port(), 10);
+    assert_eq!((config.peers[0].origin, config.peers.len()), (Some(2), 2));
+    let from = |key: &str| {
+        let found = settings.iter().find(|s| s.key == key).expect(key);
+        (found.value.clone(), found.source.to_string())
+    };
+    let name = file.display();
+    assert_eq!(from("node.home"), ("/dev/shm/x".into(), format!("{name}:2")));
+    assert_eq!(
+        from("bridge.peer_timeout"),
+        ("4s".into(), "environment VUG_BRIDGE__PEER_TIMEOUT".into())
+    );
+    assert_eq!(from("listen.address"), ("127.0.0.1:10".into(), "option --listen".into()));
+    assert_eq!(from("bridge.unreachable_timeout"), ("30s".into(), "default".into()));
+}
+
+#[test]
+fn the_environment_alone_can_be_the_configuration() {
+    let mut pairs = vec![
+        ("VUG_NODE__HOME", "/dev/shm/x"),
+        ("VUG_CLUSTER__ID", "lab"),
+        ("VUG_LISTEN__ADDRESS", "127.0.0.1:0"),
+        ("VUG_TLS__CA", "/etc/vug/ca.pem"),
+        ("VUG_TLS__CERT", "/etc/vug/node.pem"),
+        ("VUG_TLS__KEY", "/etc/vug/node.key"),
+    ];
+    let (config, _) = Config::resolve(None, &from_environment(&pairs)).expect("complete");
+    assert_eq!(config.cluster, "lab");
+    pairs.remove(1);
+    let error = Config::resolve(None, &from_environment(&pairs)).expect_err("no cluster");
+    assert_eq!(error.key, "cluster.id");
+    assert!(error.help.contains("VUG_CLUSTER__ID"), "{}", error.help);
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() {
+    for (name, value, problem) in [
+        ("VUG_BRIDGE__PEER_TIMEUT", "4s", "no such setting"),
+        ("VUG_BRIDGE__PEER_TIMEOUT", "4", "no duration"),
+        ("VUG_NODE__ORIGIN", "0", "0 is no origin"),
+        ("VUG_HTTP__ADDRESS", "192.0.2.1:80", "no loopback address"),
+        ("VUG_LISTEN__ADVERTISE", "0.0.0.0:7420", "cannot dial"),
+        ("VUG_LOG__FORMAT", "xml", "not known"),
+        ("VUG_PEER__ADDRESS", "0@192.0.2.1:80", "0 is no origin"),
+    ] {
+        let overrides = from_environment(&[(name, value)]);
+        let error = Config::resolve(None, &overrides).expect_err(name);
+        assert!(error.problem.contains(problem) && error.problem.contains(name), "{error}");
+        assert!(!error.help.is_empty());
+    }
+}

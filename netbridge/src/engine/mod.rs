@@ -4,18 +4,23 @@
 //! going back). The engine does nothing by itself: call `handle(now, Input::Tick)` at the latest at
 //! [`Engine::next_timeout`].
 
+pub mod compat;
+mod members;
 mod peers;
 mod route;
 mod skew;
 pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 
+pub use crate::member::ClusterEvent;
 pub use crate::port::{Action, AlertLevel, ConnId, Input, Lane, PeerIdentity};
 pub use crate::replica::store::Store;
 pub use crate::replica::{Counters, Timing};
 pub use crate::session::LocalNode;
 
+use crate::member::{Limits, Membership};
 use crate::replica::Context;
 use crate::replica::region::{Region, TimeoutContext, ack_of};
 use crate::replica::store::{Policy, RegionId, RegionInfo, Scope};
@@ -33,13 +38,15 @@ pub struct EngineConfig {
     pub origin: u16,
     /// Identity of this node.
     pub node_id: u128,
-    /// Grows with every start of the bridge (the seat's epoch).
+    /// Grows with every start of the bridge, also when the machine was restarted between.
     pub boot: u64,
     /// Peers in the configuration: a new region waits for that many, at most `timing.initial_wait`,
     /// before it is declared complete without an image. 0: it is complete at once.
     pub expected_peers: usize,
     /// Times in milliseconds; `timing.peer_timeout` is the one users set.
     pub timing: Timing,
+    /// Where peers can dial this node; `None`: it learns that from them.
+    pub address: Option<SocketAddr>,
 }
 
 /// The protocol core of one node.
@@ -50,13 +57,14 @@ pub struct Engine<S: Store> {
     timing: Timing,
     store: S,
     generation: Option<u64>,
+    members: Membership,
     sessions: BTreeMap<ConnId, Session>,
     regions: BTreeMap<u16, Region>,
     numbers: BTreeMap<RegionId, u16>,
     next_number: u16,
     /// Regions that are not distributed by this build, with the reason.
     unsupported: BTreeMap<String, String>,
-    refusals: Vec<status::Refused>,
+    refusals: Vec<status::Rejected>,
     mismatches: BTreeMap<(String, u16), status::Mismatch>,
     out: VecDeque<Action>,
     /// Regions to look at once more before the driver waits.
@@ -70,13 +78,19 @@ pub struct Engine<S: Store> {
 impl<S: Store> Engine<S> {
     /// An engine without connections. Everything about the regions is read from the store.
     pub fn new(config: EngineConfig, store: S) -> Self {
-        let EngineConfig { cluster, origin, node_id, boot, expected_peers, timing } = config;
+        let EngineConfig { cluster, origin, node_id, boot, expected_peers, timing, address } =
+            config;
+        let limits = Limits {
+            peer_timeout: timing.peer_timeout,
+            unreachable_timeout: timing.unreachable_timeout,
+        };
         Self {
             local: LocalNode { cluster, origin, node_id, boot },
             expected_peers,
             timing,
             store,
             generation: None,
+            members: Membership::new(origin, boot, address, limits),
             sessions: BTreeMap::new(),
             regions: BTreeMap::new(),
             numbers: BTreeMap::new(),
@@ -96,8 +110,9 @@ impl<S: Store> Engine<S> {
     pub fn handle(&mut self, now: u64, input: Input<'_>) {
         self.now = self.now.max(now);
         match input {
-            Input::Connected { conn, dialed, peer, max_datagram } => {
-                self.on_connected(Session::new(conn, dialed, peer, max_datagram, self.now));
+            Input::Connected { conn, dialed, peer, max_datagram, remote } => {
+                let session = Session::new(conn, dialed, peer, max_datagram, remote, self.now);
+                self.on_connected(session);
             }
             Input::Disconnected { conn, .. } => self.forget(conn),
             Input::Control { conn, payload } => self.on_control(conn, payload),
@@ -105,9 +120,11 @@ impl<S: Store> Engine<S> {
             Input::Datagram { conn, payload } => self.on_datagram(conn, payload),
             Input::Sent { conn, lane } => self.on_sent(conn, lane),
             Input::Local => self.look_at_all(),
+            Input::Leave => self.say_goodbye(),
             Input::Tick => {
                 self.session_timers();
                 self.tell_clock();
+                self.members.tick(self.now);
                 self.look_at_all();
             }
         }
@@ -117,6 +134,7 @@ impl<S: Store> Engine<S> {
     pub fn poll_action(&mut self) -> Option<Action> {
         if self.out.is_empty() {
             self.finish_turn();
+            self.members_turn();
         }
         self.out.pop_front()
     }
@@ -124,20 +142,29 @@ impl<S: Store> Engine<S> {
     /// When `Input::Tick` is due at the latest; may lie in the past.
     pub fn next_timeout(&self) -> Option<u64> {
         let cx = TimeoutContext {
-            peer_timeout: self.timing.peer_timeout,
+            members: &self.members,
             initial_wait: self.timing.initial_wait,
             ack_warning: self.timing.ack_warning,
             ack_severe: self.timing.ack_severe,
         };
         let regions = self.regions.values().filter_map(|r| r.next_timeout(&cx));
         let sessions = self.sessions.values().filter_map(Session::next_timeout);
-        regions.chain(sessions).chain(self.next_clock()).min()
+        let sources = [self.next_clock(), self.members.next_timeout()];
+        regions.chain(sessions).chain(sources.into_iter().flatten()).min()
     }
 
     /// True if something was acknowledged as received and waits to be applied: let the
     /// acknowledgement leave, then hand in `Input::Local` without waiting for anything else.
     pub fn is_behind(&self) -> bool {
         self.regions.values().any(Region::is_behind)
+    }
+
+    /// Changes the times after which nodes are removed, in milliseconds.
+    pub fn set_timeouts(&mut self, peer_timeout: u64, unreachable_timeout: u64) {
+        self.timing.peer_timeout = peer_timeout;
+        self.timing.unreachable_timeout = unreachable_timeout;
+        self.members.set_limits(Limits { peer_timeout, unreachable_timeout });
+        self.look_at_all();
     }
 
     /// The store.
@@ -165,6 +192,7 @@ impl<S: Store> Engine<S> {
             store: &mut self.store,
             myself: self.local.origin,
             expected_peers: self.expected_peers,
+            members: &self.members,
             timing: &self.timing,
             out: &mut self.out,
             counters: &mut self.counters,
@@ -259,11 +287,15 @@ impl<S: Store> Engine<S> {
             store: &mut self.store,
             myself: self.local.origin,
             expected_peers: self.expected_peers,
+            members: &self.members,
             timing: &self.timing,
             out: &mut self.out,
             counters: &mut self.counters,
         };
         let region = Region::open(&mut cx, info, number);
+        for origin in region.acks.members().keys() {
+            self.members.remembered(self.now, *origin);
+        }
         self.numbers.insert(id, number);
         self.regions.insert(number, region);
         self.turned.insert(number);

@@ -4,7 +4,7 @@ use super::{Engine, status};
 use crate::port::{Action, AlertLevel, ConnId};
 use crate::replica::store::Store;
 use crate::session::{self, Phase, Refusal, Session, close};
-use crate::wire::control::{self, Body, Hello, Reject};
+use crate::wire::control::{self, Body, Hello, HelloAck, Reject};
 
 impl<S: Store> Engine<S> {
     pub(super) fn on_connected(&mut self, session: Session) {
@@ -17,9 +17,10 @@ impl<S: Store> Engine<S> {
         let Some(mut session) = self.sessions.remove(&conn) else {
             return;
         };
-        let taken = |origin| {
-            let same = |s: &&Session| s.is_up() && s.peer.origin == origin;
-            self.sessions.values().find(same).map(|s| s.node_id)
+        let taken = |origin, node_id| {
+            let other = |s: &&Session| s.is_up() && s.peer.origin == origin && s.node_id != node_id;
+            let connected = self.sessions.values().find(other).map(|s| s.node_id);
+            connected.or_else(|| self.members.taken(origin, node_id))
         };
         let verdict = session.on_hello(&self.local, hello, taken);
         let verdict = match self.refuses_clock(hello) {
@@ -66,10 +67,13 @@ impl<S: Store> Engine<S> {
         if self.refusals.len() >= 64 {
             self.refusals.remove(0);
         }
-        self.refusals.push(status::Refused { origin, code, text, by_this_node, at_ms });
+        self.refusals.push(status::Rejected { origin, code, text, by_this_node, at_ms });
     }
 
-    pub(super) fn on_hello_ack(&mut self, conn: ConnId) {
+    pub(super) fn on_hello_ack(&mut self, conn: ConnId, ack: &HelloAck) {
+        if let Ok(address) = ack.observed.parse() {
+            self.members.observed(address);
+        }
         if let Some(session) = self.sessions.get_mut(&conn).filter(|s| !s.is_up()) {
             session.on_hello_ack();
             self.check_up(conn);
@@ -94,7 +98,7 @@ impl<S: Store> Engine<S> {
             }
         }
         self.refusals.retain(|r| r.origin != origin);
-        self.alert(AlertLevel::Info, format!("node {origin} is connected"));
+        self.member_up(conn);
         let profiles: Vec<_> = self.regions.values().map(|r| r.profile()).collect();
         for profile in profiles {
             self.send(conn, Body::Profile(profile));
@@ -136,7 +140,7 @@ impl<S: Store> Engine<S> {
         if !self.is_connected(origin) {
             self.mismatches.retain(|(_, o), _| *o != origin);
             if session.is_up() {
-                self.alert(AlertLevel::Info, format!("node {origin} is disconnected"));
+                self.members.disconnected(self.now, origin);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! What peers say, handed to the region it is about.
 
+use super::compat::{self, Refused};
 use super::{Engine, status};
 use crate::port::{AlertLevel, ConnId, Lane};
 use crate::replica::region::Region;
-use crate::replica::store::{Store, policy_name, scope_name};
+use crate::replica::store::Store;
 use crate::session::{Session, close};
 use crate::wire::WireError;
 use crate::wire::control::{self, Ack, Body, Profile};
@@ -33,7 +34,7 @@ impl<S: Store> Engine<S> {
         let up = self.sessions.get(&conn).is_some_and(Session::is_up);
         match body {
             Body::Hello(hello) if !up => self.on_hello(conn, &hello),
-            Body::HelloAck(_) => self.on_hello_ack(conn),
+            Body::HelloAck(ack) => self.on_hello_ack(conn, &ack),
             Body::Reject(reject) => self.on_reject(conn, reject),
             // The peer may be up a moment before this side is; it is not before it has heard both.
             _ if !up => return Err(early()),
@@ -59,6 +60,9 @@ impl<S: Store> Engine<S> {
                 self.at_region(conn, number, |region, cx| region.on_stable(cx, conn, report));
             }
             Body::Clock(clock) => self.on_clock(conn, &clock),
+            Body::Bye(bye) => self.on_bye(conn, bye),
+            Body::Roster(roster) => self.members.learn(&roster.nodes),
+            Body::Swim(swim) => self.members.swim(self.now, &swim.message),
             Body::ImageRefused(no) => {
                 let number = control::number(no.region)?;
                 self.at_region(conn, number, |region, cx| region.on_image_refused(cx, conn, &no));
@@ -89,19 +93,22 @@ impl<S: Store> Engine<S> {
         let name = profile.name.clone();
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.profiles.insert(number, profile);
+            self.members.region_arrived(session.peer.origin, &name);
         }
         self.pair_by_name(conn, &name);
         Ok(())
     }
 
     fn on_withdraw(&mut self, conn: ConnId, number: u16) {
-        self.at_region(conn, number, |region, cx| region.unpair(cx, conn));
+        self.at_region(conn, number, |region, cx| region.departed(cx, conn));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
         let origin = session.peer.origin;
         session.paired.remove(&number);
         if let Some(profile) = session.profiles.remove(&number) {
+            self.members.region_departed(origin, &profile.name);
+            self.pardon(origin, Some(&profile.name));
             self.mismatches.remove(&(profile.name, origin));
         }
     }
@@ -119,29 +126,83 @@ impl<S: Store> Engine<S> {
         };
         let (origin, number, theirs) = (session.peer.origin, *number, theirs.clone());
         let (ours, our_number) = (region.profile(), region.number);
-        if alike(&ours, &theirs) {
-            session.paired.insert(number, our_number);
-            self.mismatches.remove(&(name.to_owned(), origin));
-            self.with_region(our_number, |region, cx| region.pair(cx, conn, origin, &theirs));
+        let differences = compat::differences(&ours, &theirs);
+        if differences.is_empty() {
+            if region.refused_by.is_empty() {
+                session.paired.insert(number, our_number);
+                self.mismatches.remove(&(name.to_owned(), origin));
+                self.with_region(our_number, |region, cx| region.pair(cx, conn, origin, &theirs));
+            }
             return;
         }
         if session.paired.remove(&number).is_some() {
-            self.with_region(our_number, |region, cx| region.unpair(cx, conn));
+            self.with_region(our_number, |region, cx| region.departed(cx, conn));
         }
+        self.mismatched(our_number, origin, &ours, &theirs, differences);
+    }
+
+    /// Tells of two regions that may not be replicated, and refuses ours if it came later.
+    fn mismatched(
+        &mut self,
+        number: u16,
+        origin: u16,
+        ours: &Profile,
+        theirs: &Profile,
+        differences: Vec<compat::Difference>,
+    ) {
+        let name = &ours.name;
+        let refused = compat::newcomer(ours, theirs);
+        if refused == Refused::Here {
+            self.refuse_region(number, origin);
+        }
+        let text = compat::explain(name, origin, refused, &differences);
         let mismatch = status::Mismatch {
-            region: name.to_owned(),
+            region: name.clone(),
             origin,
-            ours: describe(&ours),
-            theirs: describe(&theirs),
+            ours: compat::describe(ours),
+            theirs: compat::describe(theirs),
+            differences,
+            refused,
         };
-        let text = format!(
-            "region {name} is not replicated with node {origin}: here {}, there {}; create it with \
-             the same attributes on both",
-            mismatch.ours, mismatch.theirs
-        );
-        let key = (name.to_owned(), origin);
+        let key = (name.clone(), origin);
         if self.mismatches.insert(key, mismatch.clone()) != Some(mismatch) {
             self.alert(AlertLevel::Warning, text);
+        }
+    }
+
+    /// The region is replicated with nobody while that node has another one.
+    fn refuse_region(&mut self, number: u16, origin: u16) {
+        if let Some(region) = self.regions.get_mut(&number) {
+            region.refused_by.insert(origin);
+        }
+        let mut ended = Vec::new();
+        for session in self.sessions.values_mut() {
+            session.paired.retain(|_, ours| {
+                let other = *ours != number;
+                ended.extend((!other).then_some(session.conn));
+                other
+            });
+        }
+        for conn in ended {
+            self.with_region(number, |region, cx| region.departed(cx, conn));
+        }
+    }
+
+    /// That node, or its region of this name, is gone: what it refused may go on.
+    pub(super) fn pardon(&mut self, origin: u16, name: Option<&str>) {
+        let concerned = |r: &&mut Region| name.is_none_or(|name| r.info.name == name);
+        let mut pardoned = Vec::new();
+        for region in self.regions.values_mut().filter(concerned) {
+            if region.refused_by.remove(&origin) && region.refused_by.is_empty() {
+                pardoned.push((region.number, region.info.name.clone()));
+            }
+        }
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for (number, name) in pardoned {
+            for conn in &conns {
+                self.pair_by_name(*conn, &name);
+            }
+            self.turned.insert(number);
         }
     }
 
@@ -164,6 +225,10 @@ impl<S: Store> Engine<S> {
         while let Some((number, body)) = frames.next_frame()? {
             if let frame::Body::Ack(acks) = body {
                 self.on_acks(conn, acks);
+                continue;
+            }
+            if let frame::Body::Swim(message) = body {
+                self.members.swim(self.now, message);
                 continue;
             }
             let Some(ours) = self.paired(conn, number) else {
@@ -189,7 +254,7 @@ impl<S: Store> Engine<S> {
                     frame::Body::ImageEnd(transfer, end, claims) => {
                         region.on_image_end(cx, conn, transfer, &end, claims);
                     }
-                    frame::Body::Ack(_) => {}
+                    frame::Body::Ack(_) | frame::Body::Swim(_) => {}
                 };
             });
             done?;
@@ -222,14 +287,4 @@ impl<S: Store> Engine<S> {
 
 fn early() -> WireError {
     WireError::Control { reason: "a message before the handshake was complete".into() }
-}
-
-fn alike(a: &Profile, b: &Profile) -> bool {
-    (a.policy, a.scope, a.concurrency_checks) == (b.policy, b.scope, b.concurrency_checks)
-}
-
-fn describe(p: &Profile) -> String {
-    let checks = if p.concurrency_checks { "on" } else { "off" };
-    let (policy, scope) = (policy_name(p.policy), scope_name(p.scope));
-    format!("data policy {policy}, scope {scope}, concurrency checks {checks}")
 }

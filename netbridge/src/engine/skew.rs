@@ -17,7 +17,7 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn own_hello(&self) -> Hello {
-        Hello { clock_ms: self.clock_ms(), ..self.local.hello() }
+        Hello { clock_ms: self.clock_ms(), ..self.local.hello(self.members.own_address()) }
     }
 
     /// By how many milliseconds a clock is ahead; one that says nothing is not.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::Engine;
+use super::compat::{Difference, Refused};
+use crate::member::{Node, Standing, Verdict};
 use crate::replica::Counters;
 use crate::replica::region::Region;
 use crate::replica::store::{Store, policy_name, scope_name};
@@ -19,6 +21,8 @@ pub struct Status {
     pub node_id: String,
     /// Start number of this bridge.
     pub boot: u64,
+    /// The other nodes of the cluster, connected or not.
+    pub nodes: Vec<NodeStatus>,
     /// Connections.
     pub peers: Vec<Peer>,
     /// Distributed regions.
@@ -28,7 +32,9 @@ pub struct Status {
     /// Regions that differ between this node and a peer.
     pub mismatches: Vec<Mismatch>,
     /// Handshakes that failed and have not succeeded since.
-    pub refusals: Vec<Refused>,
+    pub refusals: Vec<Rejected>,
+    /// Messages of the peers' failure detectors that made no sense.
+    pub detector_errors: u64,
     /// Totals.
     pub counters: Counters,
 }
@@ -52,6 +58,30 @@ pub struct Peer {
     pub age_ms: u64,
 }
 
+/// Another node of the cluster.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeStatus {
+    /// Number of the node.
+    pub origin: u16,
+    /// Identity, 32 hexadecimal digits; zeros if it is not known.
+    pub node_id: String,
+    /// Start of its bridge, 0 if it is not known.
+    pub boot: u64,
+    /// Where it can be dialled.
+    pub address: Option<String>,
+    /// `up`, `unreachable` (writers still wait for it), `removed`, `left`, or `known` (others told
+    /// of it).
+    pub state: &'static str,
+    /// What the failure detector holds: `alive`, `down` or `unknown`.
+    pub detector: &'static str,
+    /// Milliseconds without connection, if it has none.
+    pub lost_ms: Option<u64>,
+    /// Milliseconds until it is removed, if it is unreachable and nothing changes.
+    pub removal_in_ms: Option<u64>,
+    /// Distributed regions it has.
+    pub regions: Vec<String>,
+}
+
 /// A distributed region.
 #[derive(Debug, Clone, Serialize)]
 pub struct RegionStatus {
@@ -61,7 +91,7 @@ pub struct RegionStatus {
     pub policy: &'static str,
     /// Scope.
     pub scope: &'static str,
-    /// `ready`, `initialising` or `degraded`.
+    /// `ready`, `initialising`, `degraded`, or `refused` (see the mismatches).
     pub state: &'static str,
     /// Next ring position.
     pub tail: u64,
@@ -150,11 +180,15 @@ pub struct Mismatch {
     pub ours: String,
     /// Attributes there.
     pub theirs: String,
+    /// What keeps the two apart.
+    pub differences: Vec<Difference>,
+    /// Which of the two is refused.
+    pub refused: Refused,
 }
 
 /// A handshake that failed.
 #[derive(Debug, Clone, Serialize)]
-pub struct Refused {
+pub struct Rejected {
     /// Number of the peer, from its certificate.
     pub origin: u16,
     /// Reason number, see [`crate::session::Refusal::code`].
@@ -188,13 +222,46 @@ impl<S: Store> Engine<S> {
             origin: self.local.origin,
             node_id: format!("{:032x}", self.local.node_id),
             boot: self.local.boot,
+            nodes: self.node_statuses(),
             peers: self.sessions.values().map(peer).collect(),
             regions: self.regions.values().map(|r| self.region_status(r)).collect(),
             unsupported: self.unsupported.values().cloned().collect(),
             mismatches: self.mismatches.values().cloned().collect(),
             refusals: self.refusals.clone(),
+            detector_errors: self.members.bad_messages(),
             counters: self.counters,
         }
+    }
+
+    fn node_statuses(&self) -> Vec<NodeStatus> {
+        let members = &self.members;
+        let status = |(origin, node): (&u16, &Node)| {
+            let lost_ms = node.lost_at.map(|at| self.now.saturating_sub(at));
+            let waited = node.lost_at.filter(|_| node.standing == Standing::Joined);
+            NodeStatus {
+                origin: *origin,
+                node_id: format!("{:032x}", node.node_id),
+                boot: node.boot,
+                address: node.address.map(|a| a.to_string()),
+                state: match (node.standing, node.lost_at) {
+                    (Standing::Joined, None) => "up",
+                    (Standing::Joined, Some(_)) => "unreachable",
+                    (Standing::Known, _) => "known",
+                    (Standing::Removed, _) => "removed",
+                    (Standing::Left, _) => "left",
+                },
+                detector: match members.verdict(*origin) {
+                    Verdict::Alive => "alive",
+                    Verdict::Down(_) => "down",
+                    Verdict::Unknown => "unknown",
+                },
+                lost_ms: lost_ms.filter(|_| node.standing != Standing::Known),
+                removal_in_ms: waited
+                    .map(|at| members.expiry(*origin, at).saturating_sub(self.now)),
+                regions: node.regions.iter().cloned().collect(),
+            }
+        };
+        members.nodes().iter().map(status).collect()
     }
 
     fn region_status(&self, region: &Region) -> RegionStatus {
@@ -225,6 +292,7 @@ impl<S: Store> Engine<S> {
             policy: policy_name(region.info.policy as u32),
             scope: scope_name(region.info.scope as u32),
             state: match (region.degraded, region.since) {
+                _ if !region.refused_by.is_empty() => "refused",
                 (true, _) => "degraded",
                 (false, Some(_)) => "ready",
                 (false, None) => "initialising",

@@ -5,6 +5,7 @@
 mod convert;
 mod regions;
 mod store;
+mod usage;
 
 use std::cell::RefCell;
 use std::io;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use crate::config::RegionConfig;
 use crate::replica::store::Store;
 use regions::Regions;
+pub(crate) use usage::{RegionUsage, origin_of, usage};
 
 pub(crate) use vug::Error as LibraryError;
 use vug::bridge::Seat;

@@ -131,17 +131,24 @@ impl AckSet {
         }
     }
 
-    /// Removes members lost for `timeout`, with what they had acknowledged.
-    pub fn expire(&mut self, now: u64, timeout: u64) -> Vec<(u16, Member)> {
-        let gone = |m: &Member| m.lost_at.is_some_and(|at| now >= at.saturating_add(timeout));
-        let left = self.members.iter().filter(|(_, m)| gone(m)).map(|(o, m)| (*o, *m)).collect();
-        self.members.retain(|_, m| !gone(m));
+    /// Removes members whose time is over, with what they had acknowledged; `expiry` says until
+    /// when a node that was lost at a time is waited for.
+    pub fn expire(&mut self, now: u64, expiry: impl Fn(u16, u64) -> u64) -> Vec<(u16, Member)> {
+        let gone = |o: u16, m: &Member| m.lost_at.is_some_and(|at| now >= expiry(o, at));
+        let left: Vec<(u16, Member)> =
+            self.members.iter().filter(|(o, m)| gone(**o, m)).map(|(o, m)| (*o, *m)).collect();
+        self.members.retain(|o, _| !left.iter().any(|(gone, _)| gone == o));
         left
     }
 
     /// When the next member expires.
-    pub fn next_expiry(&self, timeout: u64) -> Option<u64> {
-        self.members.values().filter_map(|m| m.lost_at).min().map(|at| at.saturating_add(timeout))
+    pub fn next_expiry(&self, expiry: impl Fn(u16, u64) -> u64) -> Option<u64> {
+        self.members.iter().filter_map(|(o, m)| Some(expiry(*o, m.lost_at?))).min()
+    }
+
+    /// The member has this region no more.
+    pub fn remove(&mut self, origin: u16) {
+        self.members.remove(&origin);
     }
 
     /// New watermarks, if they moved.

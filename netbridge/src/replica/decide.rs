@@ -150,7 +150,8 @@ impl Region {
 
     /// Declares the region complete when it is.
     pub(super) fn settle<S: Store>(&mut self, cx: &mut Context<'_, S>) {
-        if self.since.is_some() || self.fetch.is_some() || self.sweep.is_some() {
+        let busy = self.fetch.is_some() || self.sweep.is_some();
+        if self.since.is_some() || busy || !self.refused_by.is_empty() {
             return;
         }
         let unsettled = |l: &Link| awaits_start(l, cx.now) || gap(l).is_some();

@@ -75,6 +75,7 @@ pub(crate) mod waits;
 
 use std::collections::VecDeque;
 
+use crate::member::Membership;
 use crate::port::{Action, AlertLevel};
 
 /// Largest region payload of one write, in bytes; a single larger record goes alone.
@@ -87,6 +88,8 @@ pub const IMAGE_CHUNK: usize = 512 << 10;
 pub struct Timing {
     /// A peer without connection stays in the acknowledgement set this long.
     pub peer_timeout: u64,
+    /// A peer without connection that others still reach stays this long.
+    pub unreachable_timeout: u64,
     /// A new region waits this long for the expected peers.
     pub initial_wait: u64,
     /// How long a source may wait for the positions of a plan.
@@ -118,6 +121,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             peer_timeout: 10_000,
+            unreachable_timeout: 30_000,
             initial_wait: 3_000,
             plan_wait: 5_000,
             image_stall: 15_000,
@@ -179,6 +183,7 @@ pub(crate) struct Context<'a, S> {
     pub(crate) store: &'a mut S,
     pub(crate) myself: u16,
     pub(crate) expected_peers: usize,
+    pub(crate) members: &'a Membership,
     pub(crate) timing: &'a Timing,
     pub(crate) out: &'a mut VecDeque<Action>,
     pub(crate) counters: &'a mut Counters,

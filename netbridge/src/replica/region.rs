@@ -13,6 +13,7 @@ use super::stable::Stability;
 use super::store::{OriginState, RegionInfo, State, Store};
 use super::sweep::Sweep;
 use super::waits::{Due, Wait};
+use crate::member::Membership;
 use crate::port::{Action, AlertLevel, ConnId, Lane};
 use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
 
@@ -46,6 +47,8 @@ pub(crate) struct Region {
     /// Has met the other copies of this region, see `meet`.
     pub(crate) joined: bool,
     pub(crate) degraded: bool,
+    /// Nodes on which a region of this name runs with other attributes.
+    pub(crate) refused_by: BTreeSet<u16>,
     pub(crate) persist_failed: bool,
     unreadable: bool,
     /// The Profile must be sent again.
@@ -92,6 +95,7 @@ impl Region {
             retry_at: 0,
             joined,
             degraded: false,
+            refused_by: BTreeSet::new(),
             persist_failed: false,
             unreadable: false,
             announce: false,
@@ -167,6 +171,15 @@ impl Region {
         }
         if self.fetch.as_ref().is_some_and(|f| f.conn == conn) {
             self.cut_off(cx);
+        }
+    }
+
+    /// The peer has closed its region, or it is no longer the same: nobody waits for it.
+    pub(crate) fn departed<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
+        let origin = self.links.get(&conn).map(|l| l.origin);
+        self.unpair(cx, conn);
+        if let Some(origin) = origin.filter(|o| !self.links.values().any(|l| l.origin == *o)) {
+            self.acks.remove(origin);
         }
     }
 
@@ -357,15 +370,14 @@ impl Region {
         if self.fetch.as_ref().is_some_and(|f| cx.now >= f.stalls_at) {
             self.give_up(cx, "no progress");
         }
-        for (origin, member) in self.acks.expire(cx.now, cx.timing.peer_timeout) {
+        let members = cx.members;
+        for (origin, member) in self.acks.expire(cx.now, |o, at| members.expiry(o, at)) {
             let (from, to) = (member.mark(self.info.early_ack), cx.store.tail(self.info.id));
             if from < to {
                 cx.store.note_departure(self.info.id, origin, from, to);
             }
-            let text = format!(
-                "region {}: node {origin} has been away for {} ms; writers no longer wait for it",
-                self.info.name, cx.timing.peer_timeout
-            );
+            let (name, why) = (&self.info.name, members.describe(origin));
+            let text = format!("region {name}: node {origin} {why}; writers no longer wait for it");
             cx.alert(AlertLevel::Warning, text);
             self.ask_all(cx);
         }
@@ -416,9 +428,9 @@ impl Region {
     }
 
     /// When `turn` has something to do although nothing happens.
-    pub(crate) fn next_timeout(&self, cx: &TimeoutContext) -> Option<u64> {
+    pub(crate) fn next_timeout(&self, cx: &TimeoutContext<'_>) -> Option<u64> {
         let mut due: Vec<Option<u64>> = vec![
-            self.acks.next_expiry(cx.peer_timeout),
+            self.acks.next_expiry(|o, at| cx.members.expiry(o, at)),
             self.fetch.as_ref().map(|f| f.stalls_at),
             Some(self.retry_at),
             self.since.is_none().then_some(self.opened_at.saturating_add(cx.initial_wait)),
@@ -441,8 +453,8 @@ impl Region {
 }
 
 /// What `next_timeout` needs to know.
-pub(crate) struct TimeoutContext {
-    pub(crate) peer_timeout: u64,
+pub(crate) struct TimeoutContext<'a> {
+    pub(crate) members: &'a Membership,
     pub(crate) initial_wait: u64,
     pub(crate) ack_warning: u64,
     pub(crate) ack_severe: u64,

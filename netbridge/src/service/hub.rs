@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use super::picture::Journal;
 use super::status::{Command, Request};
-use crate::config::Config;
-use crate::engine::{Action, AlertLevel, ConnId, Engine, Input, PeerIdentity};
+use crate::config::{Config, ConfigError};
+use crate::engine::{Action, AlertLevel, ClusterEvent, ConnId, Engine, Input, PeerIdentity};
 use crate::local::Home;
 use crate::transport::tls::Credentials;
 use crate::transport::{Event, Link, Transport};
@@ -29,11 +30,18 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// What the hub is made of.
 pub(super) struct Parts<H: Home> {
     pub(super) config: Config,
-    pub(super) tls: Credentials,
+    pub(super) tls: Arc<Credentials>,
     pub(super) store: H,
     pub(super) engine: Engine<H>,
     pub(super) transport: Transport,
+    pub(super) reload: Box<Reload>,
+    pub(super) events: broadcast::Sender<String>,
+    /// Where the status page is.
+    pub(super) page: Option<SocketAddr>,
 }
+
+/// Reads the configuration again.
+pub(super) type Reload = dyn Fn() -> Result<Config, ConfigError>;
 
 /// A live connection.
 pub(super) struct Conn {
@@ -50,6 +58,10 @@ pub(super) struct Hub<H: Home> {
     bell: pipe::Receiver,
     /// Progress of the regions when the core last looked at them.
     seen: Option<u64>,
+    /// Whoever follows what happens in the cluster.
+    events: broadcast::Sender<String>,
+    /// UDP bytes of connections that are gone: sent, received.
+    pub(super) past_bytes: (u64, u64),
 }
 
 /// What ended a wait.
@@ -66,7 +78,9 @@ impl<H: Home> Hub<H> {
         let bell = pipe::Receiver::from_owned_fd(parts.store.bell()?)?;
         let journal = Journal::new(parts.transport.warning.clone());
         let (conns, start) = (BTreeMap::new(), Instant::now());
-        Ok(Self { parts, conns, journal, start, bell, seen: None })
+        let events = parts.events.clone();
+        let past_bytes = (0, 0);
+        Ok(Self { parts, conns, journal, start, bell, seen: None, events, past_bytes })
     }
 
     /// Runs until somebody asks the bridge to stop.
@@ -134,16 +148,29 @@ impl<H: Home> Hub<H> {
         true
     }
 
-    fn answer(&self, request: Request) -> bool {
-        let stop = matches!(request.command, Command::Stop);
-        let answer = if stop { serde_json::json!({ "stopping": true }) } else { self.picture() };
+    fn answer(&mut self, request: Request) -> bool {
+        let answer = match request.command {
+            Command::Status => self.picture(),
+            Command::Reload => self.reload(),
+            Command::Stop => serde_json::json!({ "stopping": true }),
+        };
         // Who asked may have gone away.
         let _ = request.answer.send(answer);
-        !stop
+        request.command != Command::Stop
     }
 
-    /// Closes every connection.
+    fn event(&mut self, event: ClusterEvent) {
+        // Nobody may be following.
+        let _ = self.events.send(serde_json::json!(event).to_string());
+        self.journal.event(event);
+    }
+
+    /// Says goodbye, then closes every connection.
     pub(super) async fn farewell(&mut self, limit: Duration) {
+        self.tell(Input::Leave);
+        self.act();
+        // Peers close the connection when they have understood.
+        self.parts.transport.until_idle(limit).await;
         self.parts.transport.stop(limit).await;
     }
 
@@ -151,7 +178,7 @@ impl<H: Home> Hub<H> {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn tell(&mut self, input: Input<'_>) {
+    pub(super) fn tell(&mut self, input: Input<'_>) {
         let now = self.now();
         self.parts.engine.handle(now, input);
     }
@@ -173,10 +200,14 @@ impl<H: Home> Hub<H> {
                 tracing::debug!(conn = conn.0, %remote, origin = peer.origin, dialed, "connected");
                 self.conns.insert(conn, Conn { link, peer: peer.clone(), remote });
                 self.publish_connected();
-                self.tell(Input::Connected { conn, dialed, peer, max_datagram });
+                let remote = Some(remote);
+                self.tell(Input::Connected { conn, dialed, peer, max_datagram, remote });
             }
             Event::Down { conn, reason } => {
                 if let Some(gone) = self.conns.remove(&conn) {
+                    let (sent, received) = gone.link.bytes();
+                    self.past_bytes.0 += sent;
+                    self.past_bytes.1 += received;
                     tracing::debug!(conn = conn.0, remote = %gone.remote, reason, "disconnected");
                     self.journal.ended(gone.remote, gone.peer.origin, &reason);
                     self.publish_connected();
@@ -218,6 +249,9 @@ impl<H: Home> Hub<H> {
                         open.link.close(code, &reason);
                     }
                 }
+                Action::Dial { origin, address } => self.parts.transport.dial(origin, address),
+                Action::Hang { origin } => self.parts.transport.hang(origin),
+                Action::Event(event) => self.event(event),
                 Action::Alert { level, text } => self.alert(level, text),
             }
         }
@@ -235,7 +269,7 @@ impl<H: Home> Hub<H> {
         while self.bell.try_read(&mut rings).is_ok_and(|count| count > 0) {}
     }
 
-    fn alert(&mut self, level: AlertLevel, text: String) {
+    pub(super) fn alert(&mut self, level: AlertLevel, text: String) {
         match level {
             AlertLevel::Info => tracing::info!("{text}"),
             AlertLevel::Warning => tracing::warn!("{text}"),

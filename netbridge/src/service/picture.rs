@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use crate::engine::{AlertLevel, ConnId};
+use crate::engine::{AlertLevel, ClusterEvent, ConnId};
 use crate::local::Home;
 
 /// Alerts and refusals that are remembered.
@@ -23,6 +23,7 @@ pub(super) struct Journal {
     ends_of_nodes: BTreeMap<u16, String>,
     refused: VecDeque<(Instant, SocketAddr, String)>,
     alerts: VecDeque<(Instant, AlertLevel, String)>,
+    events: VecDeque<(Instant, ClusterEvent)>,
 }
 
 fn remember<T>(list: &mut VecDeque<T>, item: T) {
@@ -43,6 +44,7 @@ impl Journal {
             ends_of_nodes: BTreeMap::new(),
             refused: VecDeque::new(),
             alerts: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
@@ -73,6 +75,10 @@ impl Journal {
         remember(&mut self.alerts, (Instant::now(), level, text));
     }
 
+    pub(super) fn event(&mut self, event: ClusterEvent) {
+        remember(&mut self.events, (Instant::now(), event));
+    }
+
     /// Something of this node does not work. Said once, not every second.
     pub(super) fn trouble(&mut self, what: &str, error: &dyn std::error::Error) {
         let text = format!("{what}: {error}");
@@ -94,6 +100,13 @@ impl<H: Home> Hub<H> {
         let alerts = self.journal.alerts.iter().map(
             |(at, level, text)| json!({ "level": level, "text": text, "age_ms": millis(*at) }),
         );
+        let events = self.journal.events.iter().map(|(at, event)| {
+            let mut shown = json!(event);
+            shown["age_ms"] = millis(*at).into();
+            shown
+        });
+        let bytes = self.conns.values().map(|conn| conn.link.bytes());
+        let bytes = bytes.fold(self.past_bytes, |sum, of| (sum.0 + of.0, sum.1 + of.1));
         let unusable = self.parts.store.unusable();
         let unusable = unusable.iter().map(|(name, why)| json!({ "name": name, "problem": why }));
         json!({
@@ -105,6 +118,7 @@ impl<H: Home> Hub<H> {
             "version": env!("CARGO_PKG_VERSION"),
             "epoch": self.parts.store.epoch(),
             "listen": self.parts.transport.address,
+            "page": self.parts.page.map(|at| format!("http://{at}/")),
             "uptime_ms": millis(self.start),
             "certificate_expires": self.parts.tls.expires,
             "warning": self.journal.warning,
@@ -116,6 +130,10 @@ impl<H: Home> Hub<H> {
             "refusals": core.refusals,
             "turned_away": refused.collect::<Vec<_>>(),
             "alerts": alerts.collect::<Vec<_>>(),
+            "nodes": core.nodes,
+            "detector_errors": core.detector_errors,
+            "events": events.collect::<Vec<_>>(),
+            "bytes": { "sent": bytes.0, "received": bytes.1 },
             "counters": core.counters,
         })
     }

@@ -10,7 +10,7 @@ use crate::replica::store::{Policy, Scope};
 use crate::session::close;
 use crate::wire::control::{self, Body, Hello};
 
-fn engine(cluster: &str, origin: u16) -> Engine<Handle> {
+pub(super) fn engine(cluster: &str, origin: u16) -> Engine<Handle> {
     let store = ModelStore::new(origin, 8);
     let config = EngineConfig {
         cluster: cluster.into(),
@@ -19,17 +19,18 @@ fn engine(cluster: &str, origin: u16) -> Engine<Handle> {
         boot: 1,
         expected_peers: 1,
         timing: Timing::default(),
+        address: None,
     };
     Engine::new(config, Handle(Rc::new(RefCell::new(store))))
 }
 
-fn connect(e: &mut Engine<Handle>, conn: u64, cluster: &str, origin: u16) {
+pub(super) fn connect(e: &mut Engine<Handle>, conn: u64, cluster: &str, origin: u16) {
     let peer = PeerIdentity { cluster: cluster.into(), origin };
     let conn = ConnId(conn);
-    e.handle(0, Input::Connected { conn, dialed: false, peer, max_datagram: 1_200 });
+    e.handle(0, Input::Connected { conn, dialed: false, peer, max_datagram: 1_200, remote: None });
 }
 
-fn hello(cluster: &str, origin: u32) -> Hello {
+pub(super) fn hello(cluster: &str, origin: u32) -> Hello {
     Hello {
         protocol_min: 1,
         protocol_max: 1,
@@ -39,15 +40,20 @@ fn hello(cluster: &str, origin: u32) -> Hello {
         boot: 1,
         features: 0,
         clock_ms: 0,
+        address: String::new(),
     }
 }
 
-fn say(e: &mut Engine<Handle>, conn: u64, body: Body) {
+fn hello_ack() -> control::HelloAck {
+    control::HelloAck { protocol: 1, ..control::HelloAck::default() }
+}
+
+pub(super) fn say(e: &mut Engine<Handle>, conn: u64, body: Body) {
     let payload = control::encode(body);
     e.handle(1, Input::Control { conn: ConnId(conn), payload: &payload });
 }
 
-fn actions(e: &mut Engine<Handle>) -> Vec<Action> {
+pub(super) fn actions(e: &mut Engine<Handle>) -> Vec<Action> {
     std::iter::from_fn(|| e.poll_action()).collect()
 }
 
@@ -83,7 +89,7 @@ fn a_newer_peer_that_still_speaks_ours_is_accepted() {
     let mut e = engine("c", 1);
     connect(&mut e, 1, "c", 2);
     say(&mut e, 1, Body::Hello(Hello { protocol_max: 7, ..hello("c", 2) }));
-    say(&mut e, 1, Body::HelloAck(control::HelloAck { protocol: 1, features: 0 }));
+    say(&mut e, 1, Body::HelloAck(hello_ack()));
     assert!(e.is_connected(2));
 }
 
@@ -112,7 +118,7 @@ fn own_and_duplicate_numbers_are_refused() {
         connect(&mut e, conn, "c", 2);
     }
     say(&mut e, 1, Body::Hello(hello("c", 2)));
-    say(&mut e, 1, Body::HelloAck(control::HelloAck { protocol: 1, features: 0 }));
+    say(&mut e, 1, Body::HelloAck(hello_ack()));
     actions(&mut e);
     let other = Hello { node_id: 7u128.to_le_bytes().to_vec(), ..hello("c", 2) };
     say(&mut e, 2, Body::Hello(other));
@@ -213,7 +219,7 @@ fn garbage_ends_the_connection_and_nothing_else() {
         e.store_mut().0.borrow_mut().create("r", Scope::DistributedAck, 5, 16);
         connect(&mut e, 1, "c", 2);
         say(&mut e, 1, Body::Hello(hello("c", 2)));
-        say(&mut e, 1, Body::HelloAck(control::HelloAck { protocol: 1, features: 0 }));
+        say(&mut e, 1, Body::HelloAck(hello_ack()));
         let len = random.range(0, 200);
         let garbage: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
         let (conn, payload) = (ConnId(1), garbage.as_slice());

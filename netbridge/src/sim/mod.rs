@@ -6,6 +6,7 @@ mod campaign;
 mod cases;
 mod handshake;
 mod model;
+mod newer;
 mod oracle;
 mod repair;
 mod world;

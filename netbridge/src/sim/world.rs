@@ -9,7 +9,8 @@ use super::Random;
 use super::model::{Handle, ModelRegion, ModelStore};
 use super::oracle::Oracle;
 use crate::engine::{
-    Action, AlertLevel, ConnId, Engine, EngineConfig, Input, Lane, PeerIdentity, Timing,
+    Action, AlertLevel, ClusterEvent, ConnId, Engine, EngineConfig, Input, Lane, PeerIdentity,
+    Timing,
 };
 use crate::replica::store::Scope;
 
@@ -60,6 +61,7 @@ pub(super) struct Node {
     tick_at: Option<u64>,
     pub(super) ticks: u64,
     pub(super) alerts: Vec<(AlertLevel, String)>,
+    pub(super) events: Vec<ClusterEvent>,
     /// (region, position) the writer of this node waits for.
     pub(super) waits: Option<(usize, u64)>,
     pub(super) dials: bool,
@@ -159,6 +161,7 @@ impl World {
                 tick_at: None,
                 ticks: 0,
                 alerts: Vec::new(),
+                events: Vec::new(),
                 waits: None,
                 dials: true,
             });
@@ -202,6 +205,7 @@ impl World {
             boot: node.boot,
             expected_peers: peers,
             timing: self.plan.timing,
+            address: None,
         };
         node.engine = Some(Engine::new(config, Handle(node.store.clone())));
         node.tick_at = None;
@@ -416,7 +420,8 @@ impl World {
         for (n, other) in [(dialer, acceptor), (acceptor, dialer)] {
             let peer = PeerIdentity { cluster: "sim".into(), origin: Self::origin(other) };
             let (conn, dialed) = (ConnId(id), n == dialer);
-            self.input(n, Input::Connected { conn, dialed, peer, max_datagram: 1_160 });
+            let remote = None;
+            self.input(n, Input::Connected { conn, dialed, peer, max_datagram: 1_160, remote });
         }
     }
 
@@ -484,6 +489,9 @@ impl World {
             }
             Action::Close { conn, .. } => self.break_conn(conn.0),
             Action::Alert { level, text } => self.nodes[n].alerts.push((level, text)),
+            Action::Event(event) => self.nodes[n].events.push(event),
+            // The simulated nodes dial each other by themselves.
+            Action::Dial { .. } | Action::Hang { .. } => {}
         }
     }
 

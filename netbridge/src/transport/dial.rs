@@ -1,74 +1,99 @@
-//! Keeps dialing one configured peer for as long as the bridge runs.
+//! Keeps dialing one node for as long as it is wanted.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quinn::{ClientConfig, Endpoint};
-use tokio::sync::{mpsc, watch};
+use quinn::Endpoint;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Connected, Event, Ids, describe, link, peer_identity};
+use super::tls::Credentials;
+use super::{Connected, Event, Ids, describe, link, peer_identity, quic};
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LAST_DELAY: Duration = Duration::from_secs(2);
 /// A connection that lasted so long was a success; the next attempt starts without delay.
 const LASTING: Duration = Duration::from_secs(1);
 
-/// The task of one configured peer.
-#[derive(Debug)]
-pub(super) struct Dialer {
+/// What all dialers share.
+#[derive(Debug, Clone)]
+pub(super) struct Dialing {
     pub(super) endpoint: Endpoint,
-    pub(super) config: ClientConfig,
-    pub(super) address: SocketAddr,
-    /// Who lives there: from the configuration, or learned at the first handshake.
-    pub(super) origin: Option<u16>,
+    /// The certificates of now: a reload counts from the next attempt on.
+    pub(super) tls: watch::Receiver<Arc<Credentials>>,
     pub(super) ids: Ids,
     pub(super) connected: watch::Receiver<Connected>,
     pub(super) events: mpsc::Sender<Event>,
+}
+
+/// The task of one node. Ends when the other half of `unwanted` is dropped, but never in the
+/// middle of a connection.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    pub(super) dialing: Dialing,
+    pub(super) address: SocketAddr,
+    /// Who lives there: configured, told by others, or learned at the first handshake.
+    pub(super) origin: Option<u16>,
+    pub(super) unwanted: oneshot::Receiver<()>,
 }
 
 impl Dialer {
     pub(super) async fn run(mut self) {
         let mut delay = Delay::new(self.address);
         loop {
-            let Ok(()) = self.until_disconnected().await else {
-                return;
-            };
-            let start = Instant::now();
-            match self.dial_once().await {
-                Ok(()) if start.elapsed() >= LASTING => delay.reset(),
-                Ok(()) => {}
-                Err(reason) => {
-                    tracing::debug!(address = %self.address, reason, "cannot connect");
-                    let failed = Event::DialFailed { address: self.address, reason };
-                    if self.events.send(failed).await.is_err() {
+            let (address, origin) = (self.address, self.origin);
+            // Whoever dialed: while the node is connected there is nothing to do.
+            let here = |&(o, a): &(u16, SocketAddr)| a == address || Some(o) == origin;
+            let away = |connected: &Connected| !connected.iter().any(here);
+            tokio::select! {
+                _ = &mut self.unwanted => return,
+                gone = self.dialing.connected.wait_for(away) => {
+                    if gone.is_err() {
                         return;
                     }
                 }
             }
-            tokio::time::sleep(delay.next()).await;
+            let start = Instant::now();
+            match self.dial_once().await {
+                Ok(()) if start.elapsed() >= LASTING => delay.reset(),
+                Ok(()) => {}
+                Err(None) => return,
+                Err(Some(reason)) => {
+                    tracing::debug!(address = %self.address, reason, "cannot connect");
+                    let failed = Event::DialFailed { address: self.address, reason };
+                    if self.dialing.events.send(failed).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            tokio::select! {
+                _ = &mut self.unwanted => return,
+                () = tokio::time::sleep(delay.next()) => {}
+            }
         }
     }
 
-    /// Waits while the peer is connected, whoever dialed. Fails when the bridge stops.
-    async fn until_disconnected(&mut self) -> Result<(), watch::error::RecvError> {
-        let (address, origin) = (self.address, self.origin);
-        let here = |&(o, a): &(u16, SocketAddr)| a == address || Some(o) == origin;
-        self.connected.wait_for(|connected| !connected.iter().any(here)).await.map(drop)
-    }
-
-    /// Dials and serves the connection to its end, or says why there was none.
-    async fn dial_once(&mut self) -> Result<(), String> {
+    /// Dials and serves the connection to its end, or says why there was none; nothing if the
+    /// node is no longer wanted.
+    async fn dial_once(&mut self) -> Result<(), Option<String>> {
+        let tls = self.dialing.tls.borrow().clone();
+        let config = quic::client(&tls, self.origin).map_err(|e| Some(e.to_string()))?;
         // The name is not used: the verifier takes it from the certificate.
         let connecting = self
+            .dialing
             .endpoint
-            .connect_with(self.config.clone(), self.address, "vug")
-            .map_err(|e| e.to_string())?;
-        let connection = connecting.await.map_err(|e| describe(&e))?;
+            .connect_with(config, self.address, "vug")
+            .map_err(|e| Some(e.to_string()))?;
+        let connection = tokio::select! {
+            _ = &mut self.unwanted => return Err(None),
+            connected = connecting => connected.map_err(|e| Some(describe(&e)))?,
+        };
         let Some(peer) = peer_identity(&connection) else {
-            return Err("the peer showed no certificate of a node".into());
+            return Err(Some("the peer showed no certificate of a node".into()));
         };
         self.origin = Some(peer.origin);
-        link::serve(connection, self.ids.next(), true, peer, self.events.clone()).await;
+        let (conn, events) = (self.dialing.ids.next(), self.dialing.events.clone());
+        link::serve(connection, conn, true, peer, events).await;
         Ok(())
     }
 }

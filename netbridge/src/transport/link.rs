@@ -73,6 +73,12 @@ impl Link {
         self.connection.close(VarInt::from_u32(code), reason.as_bytes());
     }
 
+    /// UDP bytes of the connection so far: sent, received.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let stats = self.connection.stats();
+        (stats.udp_tx.bytes, stats.udp_rx.bytes)
+    }
+
     /// The transport's estimate of the round-trip time.
     pub(crate) fn rtt(&self) -> Duration {
         self.connection.rtt()

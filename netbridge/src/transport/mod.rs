@@ -4,6 +4,8 @@
 //! [`Link`] it was given for each connection, and tells the dialers who is connected.
 
 mod dial;
+#[cfg(any(test, feature = "faults"))]
+pub(crate) mod faults;
 pub(crate) mod frame;
 pub(crate) mod identity;
 mod link;
@@ -12,6 +14,7 @@ mod quic;
 mod tests;
 pub(crate) mod tls;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +23,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use quinn::{Connection, ConnectionError, Endpoint};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use dial::Dialing;
 pub(crate) use link::Link;
 use tls::Credentials;
 
@@ -91,7 +95,13 @@ pub(crate) struct Transport {
     /// What an operator should know about the socket.
     pub(crate) warning: Option<String>,
     connected: watch::Sender<Connected>,
-    _tasks: JoinSet<()>,
+    tls: watch::Sender<Arc<Credentials>>,
+    dialing: Dialing,
+    /// Dialers of configured peers; dropping an entry ends the dialer.
+    configured: HashMap<SocketAddr, (PeerConfig, oneshot::Sender<()>)>,
+    /// Dialers of nodes that others told of, by origin.
+    learned: HashMap<u16, (SocketAddr, oneshot::Sender<()>)>,
+    tasks: JoinSet<()>,
 }
 
 impl Transport {
@@ -99,7 +109,7 @@ impl Transport {
     pub(crate) fn start(
         listen: SocketAddr,
         peers: &[PeerConfig],
-        tls: &Credentials,
+        tls: &Arc<Credentials>,
     ) -> Result<(Self, mpsc::Receiver<Event>), BridgeError> {
         let bound = quic::bind(listen, tls)?;
         let (events, receiver) = mpsc::channel(EVENTS);
@@ -107,20 +117,79 @@ impl Transport {
         let ids = Ids::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(bound.endpoint.clone(), ids.clone(), events.clone()));
-        for peer in peers {
-            let dialer = dial::Dialer {
-                endpoint: bound.endpoint.clone(),
-                config: quic::client(tls, peer.origin)?,
-                address: peer.address,
-                origin: peer.origin,
-                ids: ids.clone(),
-                connected: watch.clone(),
-                events: events.clone(),
-            };
-            tasks.spawn(dialer.run());
-        }
         let Bound { endpoint, address, warning } = bound;
-        Ok((Self { endpoint, address, warning, connected, _tasks: tasks }, receiver))
+        let (tls, certificates) = watch::channel(tls.clone());
+        let endpoint_of_dialers = endpoint.clone();
+        let dialing = Dialing {
+            endpoint: endpoint_of_dialers,
+            tls: certificates,
+            ids,
+            connected: watch,
+            events,
+        };
+        let mut transport = Self {
+            endpoint,
+            address,
+            warning,
+            connected,
+            tls,
+            dialing,
+            configured: HashMap::new(),
+            learned: HashMap::new(),
+            tasks,
+        };
+        transport.set_peers(peers);
+        Ok((transport, receiver))
+    }
+
+    /// Dials these peers from now on and no other configured ones. Connections stay.
+    pub(crate) fn set_peers(&mut self, peers: &[PeerConfig]) {
+        self.configured.retain(|_, (peer, _)| peers.contains(peer));
+        for peer in peers {
+            if !self.configured.contains_key(&peer.address) {
+                let wanted = self.dialer(peer.address, peer.origin);
+                self.configured.insert(peer.address, (peer.clone(), wanted));
+            }
+        }
+    }
+
+    /// Dials a node that others told of, at this address and no other.
+    pub(crate) fn dial(&mut self, origin: u16, address: SocketAddr) {
+        let same = self.learned.get(&origin).is_some_and(|(known, _)| *known == address);
+        if same || self.configured.contains_key(&address) {
+            return;
+        }
+        let wanted = self.dialer(address, Some(origin));
+        self.learned.insert(origin, (address, wanted));
+    }
+
+    /// Dials that node no more, unless it is configured.
+    pub(crate) fn hang(&mut self, origin: u16) {
+        self.learned.remove(&origin);
+    }
+
+    fn dialer(&mut self, address: SocketAddr, origin: Option<u16>) -> oneshot::Sender<()> {
+        let (wanted, unwanted) = oneshot::channel();
+        let dialing = self.dialing.clone();
+        self.tasks.spawn(dial::Dialer { dialing, address, origin, unwanted }.run());
+        // Dialers that have ended are forgotten here.
+        while self.tasks.try_join_next().is_some() {}
+        wanted
+    }
+
+    /// Uses other certificates from the next handshake on. Connections stay.
+    ///
+    /// # Errors
+    /// [`BridgeError::Tls`]; the old ones stay in use.
+    pub(crate) fn set_certificates(&self, tls: &Arc<Credentials>) -> Result<(), BridgeError> {
+        self.endpoint.set_server_config(Some(quic::server(tls)?));
+        self.tls.send_replace(tls.clone());
+        Ok(())
+    }
+
+    /// Ends when no connection is open any more, or after `limit`.
+    pub(crate) async fn until_idle(&self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.endpoint.wait_idle()).await;
     }
 
     /// Tells the dialers whom they need not dial.

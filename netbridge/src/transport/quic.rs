@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quinn::congestion::CubicConfig;
 use quinn::{
-    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig,
-    TokioRuntime, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, Runtime as _,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -41,11 +41,13 @@ pub(crate) fn bind(address: SocketAddr, tls: &Credentials) -> Result<Bound, Brid
     let failed = |source| BridgeError::Listen { address, source };
     let (socket, granted) = open_socket(address).map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
-    let mut server = ServerConfig::with_crypto(Arc::new(tls.server()?));
-    server.transport_config(transport());
-    let endpoint =
-        Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
-            .map_err(failed)?;
+    let server = server(tls)?;
+    let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
+    #[cfg(any(test, feature = "faults"))]
+    let socket = super::faults::wrap(socket, address);
+    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)
+        .map_err(failed)?;
     let warning = (granted < SOCKET_BUFFER).then(|| {
         format!(
             "the kernel grants {} KiB of socket buffer instead of {} KiB: raise net.core.rmem_max \
@@ -68,6 +70,13 @@ fn open_socket(address: SocketAddr) -> std::io::Result<(UdpSocket, usize)> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok((socket.into(), granted))
+}
+
+/// How to answer those who dial.
+pub(crate) fn server(tls: &Credentials) -> Result<ServerConfig, BridgeError> {
+    let mut server = ServerConfig::with_crypto(Arc::new(tls.server()?));
+    server.transport_config(transport());
+    Ok(server)
 }
 
 /// How to dial a node: `origin` if it is known, any node of the cluster otherwise.

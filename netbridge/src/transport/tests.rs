@@ -74,7 +74,8 @@ struct Site {
 impl Site {
     fn start(tls: &Credentials, peers: &[PeerConfig]) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (transport, events) = Transport::start(any, peers, tls).expect("start");
+        let (transport, events) =
+            Transport::start(any, peers, &Arc::new(tls.clone())).expect("start");
         Self { transport, events }
     }
 
@@ -298,7 +299,7 @@ async fn dialing_goes_on_until_the_peer_is_there() {
     let reason = a.refusal().await;
     assert_eq!(reason, "no answer");
     drop(place);
-    let b = Transport::start(address, &[], &lab.node(2)).expect("start");
+    let b = Transport::start(address, &[], &Arc::new(lab.node(2))).expect("start");
     let peer = loop {
         match a.next().await {
             Event::Up { peer, .. } => break peer,

@@ -24,10 +24,10 @@ use crate::engine::PeerIdentity;
 use crate::error::BridgeError;
 
 /// What a node needs to prove who it is and to judge others.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: Arc<PrivateKeyDer<'static>>,
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
     /// The node of the certificate.
@@ -52,6 +52,7 @@ impl Credentials {
         let key = read(&files.key)?;
         let key =
             PrivateKeyDer::from_pem_slice(&key).map_err(|e| bad(&files.key, e.to_string()))?;
+        let key = Arc::new(key);
         let own = identity::from_certificate(&chain[0])
             .and_then(|own| expect(own, cluster, origin))
             .map_err(|e| bad(&files.cert, e.to_string()))?;

@@ -46,6 +46,8 @@ message! {
         features: u64 => (uint64, tag = "7"),
         /// The node's clock, milliseconds since 1970.
         clock_ms: u64 => (uint64, tag = "60"),
+        /// Where the node can be dialled, IP address and port; empty if it does not know.
+        address: String => (string, tag = "80"),
     }
 }
 
@@ -56,6 +58,8 @@ message! {
         protocol: u32 => (uint32, tag = "1"),
         /// Feature bits both sides offer.
         features: u64 => (uint64, tag = "2"),
+        /// Address of the peer as this side sees it; empty if it does not.
+        observed: String => (string, tag = "80"),
     }
 }
 
@@ -219,11 +223,49 @@ message! {
     }
 }
 
+message! {
+    /// The sender leaves the cluster: nobody need wait for it, and it will not answer any more.
+    Bye {
+        /// For people.
+        reason: String => (string, tag = "1"),
+    }
+}
+
+message! {
+    /// A node of the cluster.
+    RosterNode {
+        /// Number of the node.
+        origin: u32 => (uint32, tag = "1"),
+        /// Identity, 16 bytes, little-endian.
+        node_id: Vec<u8> => (bytes = "vec", tag = "2"),
+        /// Start of its bridge; what is told of a later one is better.
+        boot: u64 => (uint64, tag = "3"),
+        /// Where it can be dialled, IP address and port.
+        address: String => (string, tag = "4"),
+    }
+}
+
+message! {
+    /// Nodes the sender knows, itself not among them. Sent after the handshake and on every change.
+    Roster {
+        /// The nodes.
+        nodes: Vec<RosterNode> => (message, repeated, tag = "1"),
+    }
+}
+
+message! {
+    /// A message of the failure detector, where datagrams do not work.
+    Swim {
+        /// As in the frame of this name.
+        message: Vec<u8> => (bytes = "vec", tag = "1"),
+    }
+}
+
 /// Envelope of every control message.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Control {
     /// Absent in messages of a later protocol: passed over.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 60, 61")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 60, 61, 80, 81, 82")]
     pub body: Option<Body>,
 }
 
@@ -263,6 +305,15 @@ pub enum Body {
     /// See [`Clock`].
     #[prost(message, tag = "61")]
     Clock(Clock),
+    /// See [`Bye`].
+    #[prost(message, tag = "80")]
+    Bye(Bye),
+    /// See [`Roster`].
+    #[prost(message, tag = "81")]
+    Roster(Roster),
+    /// See [`Swim`].
+    #[prost(message, tag = "82")]
+    Swim(Swim),
 }
 
 /// Encodes a message with its envelope.

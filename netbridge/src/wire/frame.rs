@@ -36,6 +36,8 @@ pub mod kind {
     pub const IMAGE_BEGIN: u8 = 60;
     /// How far the image `aux` has come: body is [`ImageCursor`](super::ImageCursor).
     pub const IMAGE_CURSOR: u8 = 61;
+    /// Datagram: one message of the failure detector.
+    pub const SWIM: u8 = 80;
 }
 
 /// Starts every frame.
@@ -173,6 +175,8 @@ pub enum Body<'a> {
     ImageEnd(u32, ImageEnd, &'a [WireClaim]),
     /// See [`kind::ACK`].
     Ack(&'a [WireAck]),
+    /// See [`kind::SWIM`].
+    Swim(&'a [u8]),
 }
 
 /// Reads the frames of one payload.
@@ -254,6 +258,7 @@ fn decode<'a>(header: &FrameHeader, body: &'a [u8]) -> Result<Option<Body<'a>>, 
             Body::ImageEnd(aux, end, slice(claims, count, "claims")?)
         }
         kind::ACK => Body::Ack(slice(body, count, "acknowledgements")?),
+        kind::SWIM => Body::Swim(body),
         _ if header.flags & MAY_SKIP != 0 => return Ok(None),
         kind => return Err(WireError::UnknownKind { kind }),
     }))
@@ -310,6 +315,13 @@ pub fn push_parts(out: &mut Vec<u8>, kind: u8, region: u16, count: u32, aux: u32
         out.extend_from_slice(part);
     }
     close(out, at, kind, region, count, aux);
+}
+
+/// Marks the frame that begins at `at`: who does not know its kind passes over it.
+pub fn may_skip(out: &mut [u8], at: usize) {
+    if let Some(flags) = out.get_mut(at + std::mem::offset_of!(FrameHeader, flags)) {
+        *flags |= MAY_SKIP;
+    }
 }
 
 /// Leaves room for a header; [`close`] fills it in once the body is written.

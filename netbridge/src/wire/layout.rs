@@ -44,7 +44,7 @@ fn constants() -> String {
 }
 
 fn kinds() -> String {
-    let rows: [(u8, &str, &str, &str); 9] = [
+    let rows: [(u8, &str, &str, &str); 10] = [
         (kind::START, "START", "region", "`Start`"),
         (kind::RECORDS, "RECORDS", "region", "`count` records"),
         (kind::SKIP, "SKIP", "region", "`Skip`"),
@@ -64,6 +64,7 @@ fn kinds() -> String {
             "`ImageBegin`, then `count` times `WireClaim`; `aux` is the transfer",
         ),
         (kind::IMAGE_CURSOR, "IMAGE_CURSOR", "image", "`ImageCursor`; `aux` is the transfer"),
+        (kind::SWIM, "SWIM", "datagram", "a message of the failure detector, may be skipped"),
     ];
     let mut out = String::from("\n| kind | name | lane | body |\n|---|---|---|---|\n");
     for (kind, name, lane, body) in rows {
@@ -110,7 +111,7 @@ fn record_kinds() -> String {
 type Fields = &'static [(&'static str, &'static str)];
 
 fn messages() -> String {
-    let rows: [(Body, &str, Fields); 11] = [
+    let rows: [(Body, &str, Fields); 14] = [
         (Body::Hello(control::Hello::default()), "Hello", control::Hello::FIELDS),
         (Body::HelloAck(control::HelloAck::default()), "HelloAck", control::HelloAck::FIELDS),
         (Body::Reject(control::Reject::default()), "Reject", control::Reject::FIELDS),
@@ -130,6 +131,9 @@ fn messages() -> String {
         ),
         (Body::Stable(control::Stable::default()), "Stable", control::Stable::FIELDS),
         (Body::Clock(control::Clock::default()), "Clock", control::Clock::FIELDS),
+        (Body::Bye(control::Bye::default()), "Bye", control::Bye::FIELDS),
+        (Body::Roster(control::Roster::default()), "Roster", control::Roster::FIELDS),
+        (Body::Swim(control::Swim::default()), "Swim", control::Swim::FIELDS),
     ];
     let mut out =
         String::from("\n| message | envelope tag | field | type and tag |\n|---|---|---|---|\n");
@@ -140,7 +144,12 @@ fn messages() -> String {
             writeln!(out, "| {name} | {tag} | {field} | `{}` |", squeeze(ty)).unwrap();
         }
     }
-    for (name, fields) in [("Holding", control::Holding::FIELDS), ("Span", control::Span::FIELDS)] {
+    let parts: [(&str, Fields); 3] = [
+        ("Holding", control::Holding::FIELDS),
+        ("Span", control::Span::FIELDS),
+        ("RosterNode", control::RosterNode::FIELDS),
+    ];
+    for (name, fields) in parts {
         for (field, ty) in fields {
             writeln!(out, "| {name} | - | {field} | `{}` |", squeeze(ty)).unwrap();
         }
@@ -181,6 +190,7 @@ fn codes() -> String {
         (close::HELLO_TIMEOUT, "no handshake in time"),
         (close::SUSPECT, "no acknowledgement for too long"),
         (close::CLOCK, "a clock that runs ahead"),
+        (close::GOODBYE, "the node said goodbye"),
     ] {
         writeln!(out, "| {code} | {name} |").unwrap();
     }

@@ -48,6 +48,11 @@ impl Cluster {
         Self { dir, id: id.to_owned() }
     }
 
+    /// Directory of the authority.
+    pub(crate) fn authority(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A node of the cluster, without a bridge.
     pub(crate) fn site(&self, origin: u16) -> Site {
         let home = temp();
@@ -57,7 +62,7 @@ impl Cluster {
         let node = Node::open(home.path()).expect("node");
         let mut config = Config::new(home.path(), &self.id, certs.path());
         config.listen = free_address();
-        Site { node, config, bridge: None, _home: home, _certs: certs }
+        Site { node, config, bridge: None, _home: home, certs }
     }
 }
 
@@ -73,12 +78,16 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     bridge: Option<JoinHandle<Result<(), BridgeError>>>,
     _home: TempDir,
-    _certs: TempDir,
+    certs: TempDir,
 }
 
 impl Site {
     pub(crate) fn home(&self) -> PathBuf {
         self.config.home.clone()
+    }
+
+    pub(crate) fn certs(&self) -> &Path {
+        self.certs.path()
     }
 
     pub(crate) fn add_peer(&mut self, peer: &Site, origin: Option<u16>) {
