@@ -44,6 +44,7 @@ pub(crate) mod code {
     pub(crate) const INTERRUPTED: u16 = 952;
     pub(crate) const BRIDGE_DOWN: u16 = 961;
     pub(crate) const BRIDGE_STAYS: u16 = 962;
+    pub(crate) const GIVEN_UP: u16 = 963;
     pub(crate) const RUNTIME: u16 = 971;
     pub(crate) const BENCH: u16 = 981;
     pub(crate) const TRACE: u16 = 982;

@@ -164,9 +164,9 @@ fn a_second_bridge_is_told_that_one_runs() {
 fn mistakes_in_the_configuration_are_named_with_their_place() {
     let home = Home::new();
     let file = home.file("bridge.toml", b"[node]\nhome = \"/dev/shm/x\"\nhoem = 1\n");
-    let (error, _) = home.vug(["bridge", "run", "--config", text(&file)]).failed(1);
+    let (error, _) = home.vug(["bridge", "run", "--config", text(&file)]).failed(2);
     assert!(error.contains("bridge.toml:3") && error.ends_with("(VUG-0701)"), "{error}");
-    let (error, _) = home.vug(["bridge", "run", "--config", "/nowhere/b.toml"]).failed(1);
+    let (error, _) = home.vug(["bridge", "run", "--config", "/nowhere/b.toml"]).failed(2);
     assert!(error.contains("/nowhere/b.toml"), "{error}");
     let (error, help) = home.vug(["bridge", "run"]).failed(2);
     assert_eq!(error, "the bridge does not know its cluster (VUG-0901)");

@@ -24,7 +24,7 @@ const DATA: [&str; 14] = [
     "bench",
 ];
 /// The other commands whose help is kept.
-const REST: [&str; 12] = [
+const REST: [&str; 19] = [
     "",
     "gen",
     "gen completions",
@@ -33,9 +33,16 @@ const REST: [&str; 12] = [
     "maintain",
     "bridge",
     "bridge run",
+    "bridge events",
+    "bridge reload",
+    "bridge config",
+    "bridge config check",
+    "bridge config show",
+    "bridge config example",
     "cert",
     "cert init",
     "cert issue",
+    "cert rotate",
     "demo",
 ];
 

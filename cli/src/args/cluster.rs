@@ -30,6 +30,13 @@ pub(crate) enum Bridge {
     Run(BridgeRun),
     /// Show the running bridge and its peers
     Status,
+    /// Follow what happens in the cluster: nodes and regions that come and go
+    Events(BridgeEvents),
+    /// Have the running bridge read its configuration and its certificates again
+    Reload,
+    /// Check, show or print configurations
+    #[command(subcommand)]
+    Config(BridgeConfig),
     /// Ask the running bridge to end and wait until it has
     Stop,
 }
@@ -55,9 +62,41 @@ pub(crate) struct BridgeRun {
     /// Directory with ca.pem, node.pem and node.key; needed without --config
     #[arg(long, value_name = "DIR")]
     pub(crate) certs: Option<PathBuf>,
+    /// Address of this machine for the status page and the metrics, such as 127.0.0.1:7480
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Where other nodes are told to dial this one, if that is not where it listens
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// How long an unreachable node holds up acknowledged writes, such as 10s
+    #[arg(long, value_name = "TIME")]
+    pub(crate) peer_timeout: Option<String>,
+    /// Shape of the log lines
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    pub(crate) log_format: Option<String>,
+    /// Run the bridge in a process of its own and start it again whenever it dies
+    #[arg(long)]
+    pub(crate) supervise: bool,
     /// Process that started this one; its end is this one's end
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) die_with_parent: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BridgeEvents {
+    /// End after so many events; the first is a snapshot of the nodes
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BridgeConfig {
+    /// Check everything that `bridge run` with the same options would check
+    Check(BridgeRun),
+    /// Show every setting, and where its value comes from
+    Show(BridgeRun),
+    /// Print a configuration file with all keys and comments
+    Example,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +105,8 @@ pub(crate) enum Cert {
     Init(CertInit),
     /// Issue the certificate of one node
     Issue(CertIssue),
+    /// Replace the certificate of a node, or the authority itself, while bridges run
+    Rotate(CertRotate),
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +137,25 @@ pub(crate) struct CertIssue {
     /// Replace existing files
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertRotate {
+    /// Directory of the node, or of the authority with --authority or --retire
+    pub(crate) dir: PathBuf,
+    /// Directory that `vug cert init` made
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["authority", "retire"])]
+    #[arg(required_unless_present_any = ["authority", "retire"])]
+    pub(crate) ca: Option<PathBuf>,
+    /// Only give the node the list of authorities to trust, and keep its certificate
+    #[arg(long, conflicts_with_all = ["authority", "retire"])]
+    pub(crate) trust_only: bool,
+    /// Make a new authority; the old one stays trusted until it is retired
+    #[arg(long, conflicts_with = "retire")]
+    pub(crate) authority: bool,
+    /// Take the authorities before the newest from the list
+    #[arg(long)]
+    pub(crate) retire: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::admin::{Check, Describe, Doctor, Maintain, Stat, Top};
-pub(crate) use self::cluster::{Bridge, BridgeRun, Cert, Demo, DemoWorker, Role};
+pub(crate) use self::cluster::{
+    Bridge, BridgeConfig, BridgeEvents, BridgeRun, Cert, CertRotate, Demo, DemoWorker, Role,
+};
 pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
 pub(crate) use self::parse::{Peer, parse_duration, parse_interval, parse_peer, parse_size};
 pub(crate) use self::regions::{Alter, Create, Doomed, Invalidate, Shortcut, TimeOrNone};

@@ -1,7 +1,7 @@
 //! `vug bridge`: every call into the bridge library is in this file.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -10,10 +10,10 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use vug_netbridge::BridgeError;
-use vug_netbridge::config::{Config, PeerConfig};
+use vug_netbridge::config::{Config, LogConfig, LogFormat, Override, Setting, Source};
 
-use super::{Context, stdout};
-use crate::args::{Bridge, BridgeRun, Peer};
+use super::{Context, stdout, supervise};
+use crate::args::{Bridge, BridgeConfig, BridgeEvents, BridgeRun};
 use crate::failure::{Failure, code, exit, stderr_is_plain};
 use crate::parent;
 use crate::render::{Cell, Format, Sheet, no_raw};
@@ -25,6 +25,9 @@ pub(super) fn run(context: &Context, args: Bridge) -> Result<(), Failure> {
     match args {
         Bridge::Run(args) => start(context, args),
         Bridge::Status => status(context),
+        Bridge::Events(args) => events(context, &args),
+        Bridge::Reload => reload(context),
+        Bridge::Config(args) => config(context, args),
         Bridge::Stop => stop(context),
     }
 }
@@ -62,67 +65,180 @@ fn not_running(context: &Context) -> Failure {
 /// Runs until SIGTERM, SIGINT or `vug bridge stop`.
 fn start(context: &Context, args: BridgeRun) -> Result<(), Failure> {
     parent::die_with(args.die_with_parent)?;
-    log_to_stderr();
-    let config = configuration(context, args)?;
+    if args.supervise {
+        // What is wrong with the configuration is said once, here.
+        configuration(context, &args)?;
+        return supervise::run();
+    }
+    let (config, _) = configuration(context, &args)?;
+    config.check_certificates(args.config.as_deref()).map_err(|error| refused(error.into()))?;
+    log_to_stderr(&config.log);
     let home = config.home.display().to_string();
     let origin = config.origin;
-    vug_netbridge::run(config, |address| {
+    let again = Again { file: args.config.clone(), overrides: overrides(context, &args) };
+    let reload = move || Config::resolve(again.file.as_deref(), &again.overrides).map(|(c, _)| c);
+    vug_netbridge::run_with(config, reload, |address| {
         let node = origin.map_or_else(String::new, |origin| format!(" of node {origin}"));
         eprintln!("the bridge{node} at {home} listens on {address}");
     })
     .map_err(refused)
 }
 
-/// The file first, then the options, which win.
-fn configuration(context: &Context, args: BridgeRun) -> Result<Config, Failure> {
-    let mut config = match (&args.config, &args.cluster, &args.certs) {
-        (Some(file), ..) => {
-            let mut config = Config::load(file).map_err(|error| refused(error.into()))?;
-            if context.home_given {
-                config.home.clone_from(&context.home);
-            }
-            config
+/// What a reload begins with.
+struct Again {
+    file: Option<PathBuf>,
+    overrides: Vec<Override>,
+}
+
+/// The file first, then the environment, then the options, which win.
+fn configuration(context: &Context, args: &BridgeRun) -> Result<(Config, Vec<Setting>), Failure> {
+    let overrides = overrides(context, args);
+    let given = |key: &str| overrides.iter().any(|o| o.key == key);
+    if args.config.is_none() && !(given("cluster.id") && given("tls.cert")) {
+        let help = "give --config FILE, or both --cluster NAME and --certs DIR";
+        return Err(Failure::usage("the bridge does not know its cluster", help));
+    }
+    Config::resolve(args.config.as_deref(), &overrides).map_err(|error| refused(error.into()))
+}
+
+fn overrides(context: &Context, args: &BridgeRun) -> Vec<Override> {
+    let mut all = Vec::new();
+    if args.config.is_none() {
+        // Without a file these have a value too, and anything else wins over it.
+        let source = Source::Default;
+        let listen = ("listen.address".to_owned(), "127.0.0.1:0".to_owned());
+        let home = ("node.home".to_owned(), context.home.display().to_string());
+        for (key, value) in [listen, home] {
+            all.push(Override { key, value, source: source.clone() });
         }
-        (None, Some(cluster), Some(certs)) => Config::new(&context.home, cluster, certs),
-        (None, ..) => {
-            let help = "give --config FILE, or both --cluster NAME and --certs DIR";
-            return Err(Failure::usage("the bridge does not know its cluster", help));
-        }
+    }
+    all.extend(Override::environment(std::env::vars()));
+    let mut option = |name: &str, key: &str, value: Option<String>| {
+        all.extend(value.map(|value| Override::option(name, key, value)));
     };
-    if let Some(cluster) = args.cluster {
-        config.cluster = cluster;
+    let home = context.home_given.then(|| context.home.display().to_string());
+    option("--home", "node.home", home);
+    option("--cluster", "cluster.id", args.cluster.clone());
+    for (key, file) in [("tls.ca", "ca.pem"), ("tls.cert", "node.pem"), ("tls.key", "node.key")] {
+        let path = args.certs.as_ref().map(|dir| dir.join(file).display().to_string());
+        option("--certs", key, path);
     }
-    if let Some(certs) = args.certs {
-        config.tls.ca = certs.join("ca.pem");
-        config.tls.cert = certs.join("node.pem");
-        config.tls.key = certs.join("node.key");
-    }
-    if let Some(listen) = args.listen {
-        config.listen = listen;
-    }
-    if args.origin.is_some() {
-        config.origin = args.origin;
-    }
-    if !args.peer.is_empty() {
-        config.peers = args.peer.iter().map(|peer| peer_config(*peer)).collect();
-    }
-    Ok(config)
+    option("--listen", "listen.address", args.listen.map(|a| a.to_string()));
+    option("--advertise", "listen.advertise", args.advertise.map(|a| a.to_string()));
+    option("--origin", "node.origin", args.origin.map(|o| o.to_string()));
+    let peers = args.peer.iter().map(|peer| match peer.origin {
+        Some(origin) => format!("{origin}@{}", peer.address),
+        None => peer.address.to_string(),
+    });
+    let peers = peers.collect::<Vec<_>>().join(",");
+    option("--peer", "peer.address", (!peers.is_empty()).then_some(peers));
+    option("--peer-timeout", "bridge.peer_timeout", args.peer_timeout.clone());
+    option("--http", "http.address", args.http.map(|a| a.to_string()));
+    option("--log-format", "log.format", args.log_format.clone());
+    all
 }
 
-fn peer_config(peer: Peer) -> PeerConfig {
-    PeerConfig { address: peer.address, origin: peer.origin }
-}
-
-/// What the bridge has to say while it runs; `VUG_LOG` chooses how much.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("VUG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let set = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(!stderr_is_plain())
-        .try_init();
+/// What the bridge has to say while it runs; `VUG_LOG` chooses how much, too.
+fn log_to_stderr(log: &LogConfig) {
+    let configured = || EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("VUG_LOG").unwrap_or_else(|_| configured());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match log.format {
+        LogFormat::Text => lines.with_ansi(!stderr_is_plain()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
     // A subscriber that is already there has been installed for the same purpose.
     drop(set);
+}
+
+fn config(context: &Context, args: BridgeConfig) -> Result<(), Failure> {
+    let (args, show) = match args {
+        BridgeConfig::Check(args) => (args, false),
+        BridgeConfig::Show(args) => (args, true),
+        BridgeConfig::Example => {
+            let mut out = stdout();
+            let written = out.write_all(Config::example().as_bytes()).and_then(|()| out.flush());
+            return written.map_err(|cause| Failure::output(&cause));
+        }
+    };
+    let (config, settings) = configuration(context, &args)?;
+    if show {
+        let rows = settings.iter().map(|setting| {
+            serde_json::json!({
+                "setting": setting.key,
+                "value": setting.value,
+                "from": setting.source.to_string(),
+            })
+        });
+        return Sheet::of_objects(&rows.collect::<Vec<_>>()).write(&mut stdout(), context.format());
+    }
+    vug_netbridge::check(&config, args.config.as_deref()).map_err(refused)?;
+    let Some(format) = context.format else {
+        eprintln!("the configuration is good");
+        return Ok(());
+    };
+    let sheet = Sheet::record(vec![
+        ("home", Cell::text(config.home.display())),
+        ("cluster", Cell::text(&config.cluster)),
+        ("ok", Cell::text("true")),
+    ]);
+    sheet.write_record(&mut stdout(), format)
+}
+
+fn reload(context: &Context) -> Result<(), Failure> {
+    context.require_home()?;
+    let answer = vug_netbridge::reload(&context.home).map_err(refused)?;
+    let names = |list: &str| {
+        let names = answer[list].as_array().map_or(&[][..], Vec::as_slice);
+        names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let (reloaded, waiting) = (names("reloaded"), names("needs_restart"));
+    if !waiting.is_empty() {
+        eprintln!("changed, but only a restart takes it over: {waiting}");
+    }
+    let Some(format) = context.format else {
+        eprintln!("reloaded: {reloaded}");
+        return Ok(());
+    };
+    let sheet = Sheet::record(vec![
+        ("reloaded", Cell::text(reloaded)),
+        ("needs_restart", Cell::text(waiting)),
+    ]);
+    sheet.write_record(&mut stdout(), format)
+}
+
+/// One line per event, as it comes; ends with the bridge.
+fn events(context: &Context, args: &BridgeEvents) -> Result<(), Failure> {
+    context.require_home()?;
+    let followed = vug_netbridge::events(&context.home).map_err(refused)?;
+    let limit = args.count.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let mut out = stdout();
+    for event in followed.take(limit) {
+        let event = event.map_err(refused)?;
+        let written = match context.format() {
+            Format::Json | Format::Jsonl => writeln!(out, "{event}"),
+            _ => writeln!(out, "{}", event_text(&event)),
+        };
+        written.and_then(|()| out.flush()).map_err(|cause| Failure::output(&cause))?;
+    }
+    Ok(())
+}
+
+/// Name and fields, without braces.
+fn event_text(event: &Value) -> String {
+    let mut text = event["event"].as_str().unwrap_or("?").to_owned();
+    if let Some(nodes) = event["nodes"].as_array() {
+        let states = nodes.iter().map(|n| format!(" {}={}", n["origin"], text_of(&n["state"])));
+        return text + &states.collect::<String>();
+    }
+    for (name, value) in event.as_object().into_iter().flatten().filter(|(n, _)| *n != "event") {
+        text += &format!(" {name}={}", text_of(value));
+    }
+    text
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn status(context: &Context) -> Result<(), Failure> {
@@ -187,6 +303,10 @@ fn refused(error: BridgeError) -> Failure {
     let exit = match &error {
         _ if error.is_bridge_running() => exit::BRIDGE_RUNS,
         BridgeError::NotRunning { .. } => exit::NOT_FOUND,
+        // Starting it again changes nothing: who supervises it should not.
+        BridgeError::Config(_)
+        | BridgeError::Certificate { .. }
+        | BridgeError::OriginDiffers { .. } => exit::USAGE,
         _ => exit::FAILED,
     };
     Failure::new(error.code(), error.to_string(), error.help()).with_exit(exit)

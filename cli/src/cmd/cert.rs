@@ -5,7 +5,7 @@ use std::path::Path;
 use vug_netbridge::cert::{CertError, Written};
 
 use super::{Context, stdout};
-use crate::args::Cert;
+use crate::args::{Cert, CertRotate};
 use crate::failure::{Failure, code};
 use crate::render::{Cell, Sheet};
 
@@ -15,6 +15,10 @@ pub(super) fn run(context: &Context, args: Cert) -> Result<(), Failure> {
         Cert::Issue(args) => {
             issue(&args.ca, &args.dir, args.origin, args.name.as_deref(), args.force)?
         }
+        Cert::Rotate(args) => match rotate(&args)? {
+            Some(files) => files,
+            None => return Ok(()),
+        },
     };
     let Some(format) = context.format else {
         return Ok(());
@@ -25,6 +29,18 @@ pub(super) fn run(context: &Context, args: Cert) -> Result<(), Failure> {
         ("key", Cell::text(files.key.display())),
     ]);
     sheet.write_record(&mut stdout(), format)
+}
+
+/// Nothing if only the list of authorities was copied.
+fn rotate(args: &CertRotate) -> Result<Option<Written>, Failure> {
+    use vug_netbridge::cert;
+    let Some(ca) = &args.ca else {
+        return cert::rotate_authority(&args.dir, args.retire).map(Some).map_err(refused);
+    };
+    if args.trust_only {
+        return cert::trust(ca, &args.dir).map(|_| None).map_err(refused);
+    }
+    cert::rotate(ca, &args.dir).map(Some).map_err(refused)
 }
 
 /// Makes the authority of a cluster in `dir`.

@@ -22,6 +22,7 @@ mod put;
 mod recover;
 mod scan;
 mod stat;
+mod supervise;
 mod top;
 mod wait;
 mod watch;
