@@ -959,11 +959,17 @@ typedef struct vug_listener_info_t {
 // Some keys of an operation on many keys failed.
 #define VUG_ERR_BULK_FAILED -411
 
+// Other nodes were asked for a value and did not answer in time.
+#define VUG_ERR_SEARCH_TIMEOUT -440
+
 // The handle was opened before a fork, by the parent of this process.
 #define VUG_ERR_FORKED_CHILD -501
 
 // Another bridge serves this node.
 #define VUG_ERR_BRIDGE_RUNS -502
+
+// Other nodes are to be asked, and the bridge of this node does not run.
+#define VUG_ERR_NO_BRIDGE -540
 
 // A file operation failed.
 #define VUG_ERR_IO -601

@@ -138,51 +138,9 @@ fn permissions_and_foreign_files() {
     let home = node();
     set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     home.file("notes.txt", b"mine");
-    // What a bridge has there.
-    home.file("bridge.lock", b"");
-    home.file("bridge.sock", b"");
     let run = doctor(&home, &["--all"]);
     assert_eq!(kinds(&run), ["warning permissions", "info foreign-file", "info format"]);
     assert_eq!(run.code, 1);
-}
-
-#[test]
-fn checkpoints_of_imports_are_known() {
-    let home = node();
-    home.file("quotes.0123456789abcdef.import", b"{}");
-    let all = kinds(&doctor(&home, &["--all"]));
-    assert_eq!(all, ["info import-checkpoint", "info format"]);
-    let lost = home.file("gone.0123456789abcdef.import", b"{}");
-    assert_eq!(kinds(&doctor(&home, &[])), ["warning import-checkpoint"]);
-    doctor(&home, &["--fix"]).failed(2);
-    assert!(lost.exists());
-    let run = doctor(&home, &["--fix", "--yes"]);
-    assert!(kinds(&run).is_empty() && !lost.exists(), "{run:?}");
-    assert_eq!(kinds(&doctor(&home, &["--all"])).len(), 2);
-}
-
-/// Memory that a region does not need any more goes back, and nothing that lives is lost.
-#[test]
-fn a_region_that_was_emptied_is_cleaned() {
-    let home = node();
-    let region = vug::Node::open(home.path()).unwrap().region("quotes").open().unwrap();
-    let keys = 40_000_u32;
-    for n in 0..keys {
-        region.put(&n.to_le_bytes(), &[7; 100]).unwrap();
-    }
-    for n in (0..keys).filter(|n| n % 100 != 0) {
-        region.destroy(&n.to_le_bytes()).unwrap();
-    }
-    let backed = |region: &vug::Region| region.statistics().backed_bytes;
-    let before = backed(&region);
-    assert!(kinds(&doctor(&home, &["--all"])).contains(&"info fragmentation".to_owned()));
-    let run = doctor(&home, &["--fix"]);
-    assert!(run.err.contains("done: region quotes: took 0 expired entries out, moved "), "{run:?}");
-    assert!(kinds(&run).is_empty(), "{run:?}");
-    assert!(backed(&region) < before / 2, "{} of {before}", backed(&region));
-    for n in 0..keys {
-        assert_eq!(region.get(&n.to_le_bytes()).unwrap().is_some(), n % 100 == 0);
-    }
 }
 
 #[test]

@@ -100,11 +100,15 @@ pub const VUG_ERR_REGION_DESTROYED: vug_status_t = -409;
 pub const VUG_ERR_REGION_CLOSED: vug_status_t = -410;
 /// Some keys of an operation on many keys failed.
 pub const VUG_ERR_BULK_FAILED: vug_status_t = -411;
+/// Other nodes were asked for a value and did not answer in time.
+pub const VUG_ERR_SEARCH_TIMEOUT: vug_status_t = -440;
 
 /// The handle was opened before a fork, by the parent of this process.
 pub const VUG_ERR_FORKED_CHILD: vug_status_t = -501;
 /// Another bridge serves this node.
 pub const VUG_ERR_BRIDGE_RUNS: vug_status_t = -502;
+/// Other nodes are to be asked, and the bridge of this node does not run.
+pub const VUG_ERR_NO_BRIDGE: vug_status_t = -540;
 
 /// A file operation failed.
 pub const VUG_ERR_IO: vug_status_t = -601;
@@ -177,8 +181,10 @@ const TEXTS: &[(vug_status_t, &CStr)] = &[
     (VUG_ERR_REGION_DESTROYED, c"region was destroyed"),
     (VUG_ERR_REGION_CLOSED, c"region is closed"),
     (VUG_ERR_BULK_FAILED, c"some of many keys failed"),
+    (VUG_ERR_SEARCH_TIMEOUT, c"other nodes did not answer in time"),
     (VUG_ERR_FORKED_CHILD, c"handle of the parent process"),
     (VUG_ERR_BRIDGE_RUNS, c"another bridge runs"),
+    (VUG_ERR_NO_BRIDGE, c"the bridge does not run"),
     (VUG_ERR_IO, c"input/output error"),
     (VUG_ERR_SYSTEM, c"system call failed"),
     (VUG_ERR_NULL, c"null pointer"),

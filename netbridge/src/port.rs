@@ -85,6 +85,22 @@ pub enum Input<'a> {
     },
     /// The bell rang or a poll turn is due: look at the regions.
     Local,
+    /// A process of this node looks for an entry that is not here.
+    Search {
+        /// Comes back in [`Action::Answer`]; no two at a time are the same.
+        ask: u64,
+        /// The region, by the number that the store gave it.
+        region: u32,
+        /// The key.
+        key: &'a [u8],
+        /// Only whether there is an entry.
+        presence: bool,
+    },
+    /// The process does not wait any more.
+    Forget {
+        /// Which question.
+        ask: u64,
+    },
     /// Time has passed; due at the latest at `next_timeout`.
     Tick,
     /// This node leaves the cluster: say goodbye to every peer. Nothing else follows.
@@ -142,6 +158,13 @@ pub enum Action {
     },
     /// Tell the members of this node.
     Event(ClusterEvent),
+    /// Tell a process how its search ended.
+    Answer {
+        /// Which question.
+        ask: u64,
+        /// How.
+        outcome: SearchOutcome,
+    },
     /// Tell the operator.
     Alert {
         /// How bad it is.
@@ -149,6 +172,17 @@ pub enum Action {
         /// One line, names both sides and a remedy where there is one.
         text: String,
     },
+}
+
+/// How a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchOutcome {
+    /// There is an entry; a value was stored here.
+    Found,
+    /// There is none.
+    None,
+    /// A value was found and could not be stored here.
+    NoRoom,
 }
 
 /// How bad an alert is.

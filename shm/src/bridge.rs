@@ -12,16 +12,29 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::heap::record::{Mark, Record};
 use crate::journal::Cell;
 use crate::layout::region::{ORIGINS, OriginWords};
-use crate::layout::word::RingOp;
+use crate::layout::word::{CellWord, Doer, RegionOp, RingOp};
 use crate::member::{BridgeSeat, Members};
+use crate::os::clock::realtime_micros;
+use crate::region::attributes::Interest;
+use crate::region::event::meaning;
 use crate::region::mapped::Mapped;
 use crate::region::read_only::ReadOnlyRegion;
 use crate::region::statistics::RegionState;
-use crate::region::write::{self, Condition, Written};
-use crate::region::{Kind, Region};
+use crate::region::write::{self, Arrival, Condition, Written};
+use crate::region::{Kind, Region, Token};
 use crate::sync::{Acquire, Relaxed, Release, SeqCst, fence, raise};
+
+/// What processes ask the bridge: see `FORMAT.md`.
+pub mod ask {
+    pub use crate::member::asks::{
+        ANSWER, Asked, LARGEST, Outcome, QUESTION, SOCKET, VERSION, What, answer, parse,
+    };
+}
+
+pub use crate::region::clear::Whole;
 
 /// The one place of a bridge at a node, held by the kernel for the life of the process.
 #[derive(Debug)]
@@ -109,6 +122,28 @@ pub struct Change<'a> {
     pub deadline: Option<u64>,
     /// Whether the change was made because the entry before it had expired.
     pub expiration: bool,
+    /// Whether the key was absent where the change was made; only of live changes.
+    pub created: bool,
+    /// Whether it was part of an operation on many keys.
+    pub bulk: bool,
+}
+
+/// Something that was done on this node.
+#[derive(Debug, Clone, Copy)]
+pub enum Announced<'a> {
+    /// To one entry.
+    Entry(Change<'a>),
+    /// To an entry that is not stored here: it is only on its way to other nodes.
+    Passing(Change<'a>),
+    /// To all entries.
+    Whole {
+        /// Ring position.
+        position: u64,
+        /// What.
+        whole: Whole,
+        /// Entries with a lower version are concerned.
+        stamp: u64,
+    },
 }
 
 /// How far [`Feed::drain`] came.
@@ -132,6 +167,8 @@ pub enum Applied {
     Older,
     /// It was there already.
     Equal,
+    /// The region does not hold the key, and does not take it.
+    Unknown,
 }
 
 /// What a region remembers of another node.
@@ -188,7 +225,7 @@ impl Feed {
     pub fn drain(
         &self,
         from: u64,
-        mut f: impl FnMut(Change<'_>) -> ControlFlow<()>,
+        mut f: impl FnMut(Announced<'_>) -> ControlFlow<()>,
     ) -> Result<Drained> {
         self.mapped().members.check_process()?;
         let journal = self.mapped().journal();
@@ -207,15 +244,12 @@ impl Feed {
                 // Not an operation's hazard: `f` may use the region.
                 let held = self.mapped().held()?;
                 let seen = self.mapped().announced(cell, held.hazard(), |record, token| {
-                    f(Change {
-                        position,
-                        key: record.key(),
-                        value: record.value(),
-                        kind: token.kind,
-                        version: token.version,
-                        origin: token.origin,
-                        deadline: record.deadline(),
-                        expiration: record.is_expiration(),
+                    let mut change = said(record, token, record.key());
+                    change.position = position;
+                    change.created = record.mark() == Mark::Created;
+                    f(match token.kind {
+                        Kind::Transit => Announced::Passing(change),
+                        _ => Announced::Entry(change),
                     })
                 })?;
                 match seen {
@@ -225,43 +259,89 @@ impl Feed {
                         return Ok(Drained::Lapped { oldest: position.saturating_add(1) });
                     }
                 }
+            } else if let Some((whole, stamp)) = self.whole(cell)
+                && f(Announced::Whole { position, whole, stamp }).is_break()
+            {
+                return Ok(Drained::Upto(position));
             }
             position += 1;
         }
     }
 
-    /// Applies a change of another node if it is newer than what is here. Announced to listeners
-    /// of this node, not to the bridge. With concurrency checks off it is applied whatever is here.
-    /// A key that is absent, and a change that is not above the horizon: it was destroyed, and the
-    /// change counts as older.
+    /// What a cell says that was done on this node to all entries, and up to which version. The
+    /// version may be that of a later one, which then comes twice.
+    fn whole(&self, cell: CellWord) -> Option<(Whole, u64)> {
+        if cell.op() != RingOp::Region {
+            return None;
+        }
+        let words = self.mapped().words();
+        match RegionOp::of(cell.location())? {
+            (RegionOp::Clear, Doer::Member(_)) => {
+                Some((Whole::Clear, words.clear_stamp.load(Acquire)))
+            }
+            (RegionOp::Invalidate, Doer::Member(_)) => {
+                Some((Whole::Invalidate, words.invalid_stamp.load(Acquire)))
+            }
+            (RegionOp::Doom, _) => Some((Whole::Destroy, 0)),
+            _ => None,
+        }
+    }
+
+    /// Takes in a live change of another node, as the region's data policy and interest say. It is
+    /// announced to listeners of this node, not to the bridge.
     ///
     /// # Errors
     /// As [`Region::put`](crate::Region::put).
     pub fn apply(&self, change: Change<'_>) -> Result<Applied> {
-        self.take(change, false)
+        let arrival = Arrival::Live { created: change.created };
+        if self.region.stores() {
+            return self.take_in(change, arrival);
+        }
+        if self.mapped().attributes.interest == Interest::CacheContent {
+            return Ok(Applied::Unknown);
+        }
+        self.check_version(&change)?;
+        self.mapped().pass_on(&arriving(&change, arrival)).map(|_| Applied::Newer)
     }
 
-    /// As [`Feed::apply`], by version even with concurrency checks off: for images, whose order
-    /// means nothing.
+    /// Takes in an entry of an image by its version. `whole`: the image fills the region; else
+    /// entries that the region does not hold are dropped.
     ///
     /// # Errors
     /// As [`Region::put`](crate::Region::put).
-    pub fn merge(&self, change: Change<'_>) -> Result<Applied> {
-        self.take(change, true)
+    pub fn merge(&self, change: Change<'_>, whole: bool) -> Result<Applied> {
+        if !self.region.stores() {
+            return Ok(Applied::Unknown);
+        }
+        self.take_in(change, Arrival::Image { whole })
     }
 
-    fn take(&self, change: Change<'_>, by_version: bool) -> Result<Applied> {
-        let Change { key, value, kind, version, origin, deadline, expiration, .. } = change;
-        if version > MAX_VERSION {
-            let what = format!("apply version {version}, beyond every clock");
-            return Err(Error::NotAllowed { region: self.region.name().into(), what });
+    /// Stores what another node answered to a read of this node: not a put, and not for other
+    /// nodes. In a region that stores nothing reads do not see it; who asked gets it, until
+    /// [`Feed::forget_passed`].
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn store_answer(&self, change: Change<'_>) -> Result<Applied> {
+        self.take_in(change, Arrival::Answer)
+    }
+
+    fn check_version(&self, change: &Change<'_>) -> Result<()> {
+        if change.version <= MAX_VERSION {
+            return Ok(());
         }
-        let condition = Condition::Newer { version, origin, by_version };
-        let change = write::Change::new(key, value, kind, condition);
-        let change = write::Change { deadline, expiration, local: false, ..change };
-        match self.mapped().write(change)? {
+        let what = format!("apply version {}, beyond every clock", change.version);
+        Err(Error::NotAllowed { region: self.region.name().into(), what })
+    }
+
+    fn take_in(&self, change: Change<'_>, arrival: Arrival) -> Result<Applied> {
+        self.check_version(&change)?;
+        match self.mapped().write(arriving(&change, arrival))? {
             Written::Done { .. } => Ok(Applied::Newer),
-            Written::Refused(Some(token)) if (token.version, token.origin) == (version, origin) => {
+            Written::Refused(None) => Ok(Applied::Unknown),
+            Written::Refused(Some(token))
+                if (token.version, token.origin) == (change.version, change.origin) =>
+            {
                 Ok(Applied::Equal)
             }
             Written::Refused(_) => Ok(Applied::Older),
@@ -314,6 +394,70 @@ impl Feed {
         Ok(())
     }
 
+    /// Lets `f` see an entry as reads see it: one that has a value and was written no more than
+    /// `ttl` microseconds ago (0: whenever), or with `presence` any that is there. Counts as no read
+    /// and no access.
+    ///
+    /// # Errors
+    /// As [`Region::get`](crate::Region::get), without pins.
+    pub fn look<T>(
+        &self,
+        key: &[u8],
+        ttl: u64,
+        presence: bool,
+        f: impl FnOnce(Change<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let now = realtime_micros();
+        self.mapped().peek(key, |record, token| {
+            let age = now.saturating_sub(token.version >> 12);
+            let has_value = token.kind == Kind::Value && (ttl == 0 || age < ttl);
+            (presence || has_value).then(|| f(said(record, token, record.key())))
+        })
+    }
+
+    /// Drops what only passed through a region that does not hold it, up to a version that all
+    /// nodes that must have. How many entries that were.
+    ///
+    /// # Errors
+    /// As [`Region::put`](crate::Region::put).
+    pub fn forget_passed(&self, upto: u64) -> Result<u64> {
+        let mut passed = Vec::new();
+        let stores = self.region.stores();
+        self.mapped().scan(0, |view| {
+            let token = view.token;
+            let passes = token.kind == Kind::Transit || (!stores && token.kind == Kind::Tombstone);
+            if passes && token.version <= upto {
+                passed.push((view.key.to_vec(), token));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut forgotten = 0;
+        for (key, token) in passed {
+            forgotten += u64::from(self.mapped().purge(&key, token.version, token.origin)?);
+        }
+        Ok(forgotten)
+    }
+
+    /// Versions below which entries were cleared, and below which they lost their values; 0: never.
+    pub fn stamps(&self) -> (u64, u64) {
+        let words = self.mapped().words();
+        (words.clear_stamp.load(Acquire), words.invalid_stamp.load(Acquire))
+    }
+
+    /// Does to all entries with a version below `stamp` what node `origin` did; false if it was
+    /// done already.
+    ///
+    /// # Errors
+    /// `TooManyThreads`, `ForkedChild`; `NotAllowed` for a stamp beyond every clock.
+    pub fn apply_whole(&self, whole: Whole, stamp: u64, origin: u16) -> Result<bool> {
+        self.mapped().check_life()?;
+        if stamp > MAX_VERSION {
+            let what = format!("clear up to version {stamp}, beyond every clock");
+            return Err(Error::NotAllowed { region: self.region.name().into(), what });
+        }
+        self.mapped().stamp_as(whole, stamp, origin)
+    }
+
     /// Visits entries of all kinds, tombstones too, from `cursor` on (0 = the beginning) until `f`
     /// breaks. Returns where to go on, `None` at the end. A key present all the time is visited
     /// at least once; the entry `f` broke on is visited again.
@@ -325,18 +469,7 @@ impl Feed {
         cursor: u64,
         mut f: impl FnMut(Change<'_>) -> ControlFlow<()>,
     ) -> Result<Option<u64>> {
-        self.mapped().scan(cursor, |view| {
-            f(Change {
-                position: 0,
-                key: view.key,
-                value: view.value,
-                kind: view.token.kind,
-                version: view.token.version,
-                origin: view.token.origin,
-                deadline: view.record.deadline(),
-                expiration: view.record.is_expiration(),
-            })
-        })
+        self.mapped().scan(cursor, |view| f(said(&view.record, view.token, view.key)))
     }
 
     /// Drops an entry if it is exactly this version, without telling other nodes. The caller makes
@@ -480,6 +613,34 @@ impl Feed {
         self.mapped().members.check_process()?;
         self.mapped().count_words(|word| !word.is_empty())
     }
+}
+
+/// What a record says to other nodes. One in transit says what it is on its way for; that a key is
+/// wanted on this node is to others that it exists.
+fn said<'a>(record: &Record<'a>, token: Token, key: &'a [u8]) -> Change<'a> {
+    let kind = match meaning(record, token.kind) {
+        Kind::LocalInvalid if record.mark() == Mark::Created => Kind::Invalid,
+        kind => kind,
+    };
+    Change {
+        position: 0,
+        key,
+        value: record.value(),
+        kind,
+        version: token.version,
+        origin: token.origin,
+        deadline: record.deadline(),
+        expiration: record.is_expiration(),
+        created: false,
+        bulk: record.is_bulk(),
+    }
+}
+
+fn arriving<'a>(change: &Change<'a>, arrival: Arrival) -> write::Change<'a> {
+    let Change { key, value, kind, version, origin, deadline, expiration, bulk, .. } = *change;
+    let condition = Condition::Arrived { version, origin, arrival };
+    let arriving = write::Change::new(key, value, kind, condition);
+    write::Change { deadline, expiration, bulk, local: false, ..arriving }
 }
 
 impl ReadOnlyRegion {

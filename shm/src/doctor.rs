@@ -5,7 +5,6 @@
 
 #![forbid(unsafe_code)]
 
-mod figures;
 mod home;
 mod region;
 mod system;
@@ -14,11 +13,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::doctor::figures::{Bytes, Count};
 use crate::error::{Error, Result};
 use crate::node::Node;
-use crate::recover::Recovery;
-use crate::region::maintain::{MaintainOptions, Maintenance};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +43,6 @@ impl fmt::Display for Severity {
 pub enum Fix {
     /// Finish or undo what dead members left. Loses nothing.
     Recover,
-    /// Take out of a region what has expired, copy what lives in mostly dead segments together, and
-    /// give the memory that is free then back to the system. Loses nothing.
-    Maintain(String),
     /// Remove a file that nobody can use any more.
     Remove(PathBuf),
 }
@@ -58,60 +51,6 @@ impl Fix {
     /// Whether it destroys something, so that somebody should be asked first.
     pub fn needs_consent(&self) -> bool {
         matches!(self, Self::Remove(_))
-    }
-}
-
-/// What is to be done, as in "this would ...".
-impl fmt::Display for Fix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Recover => f.write_str("recover dead members"),
-            Self::Maintain(region) => write!(f, "clean region {region} and release free memory"),
-            Self::Remove(path) => write!(f, "remove {}", path.display()),
-        }
-    }
-}
-
-/// What [`mend`] has done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Mended {
-    /// Dead members and threads were recovered, perhaps none: somebody else may have done it.
-    Recovered(Recovery),
-    /// A region was maintained.
-    Maintained {
-        /// Its name.
-        region: String,
-        /// What was cleaned and swept.
-        done: Maintenance,
-        /// Bytes that went back to the system.
-        released: u64,
-    },
-    /// A file is gone.
-    Removed(PathBuf),
-}
-
-impl fmt::Display for Mended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Recovered(of) => {
-                write!(f, "recovered {} dead members, {} threads", of.members, of.threads)
-            }
-            Self::Maintained { region, done, released } => {
-                let expired = done.swept.expired;
-                write!(
-                    f,
-                    "region {region}: took {} expired entries out, moved {} out of {} segments, \
-                     freed {} segments, gave {} back to the system",
-                    Count(expired),
-                    Bytes(done.bytes_moved),
-                    Count(done.segments_cleaned),
-                    Count(done.segments_freed),
-                    Bytes(*released)
-                )
-            }
-            Self::Removed(path) => write!(f, "removed {}", path.display()),
-        }
     }
 }
 
@@ -180,19 +119,14 @@ pub fn examine(home: &Path) -> Result<Vec<Finding>> {
 /// Does what a finding offers.
 ///
 /// # Errors
-/// Those of [`Node::open`], [`Node::recover`] and [`Region::maintain`](crate::Region::maintain);
-/// `RegionNotFound`, `Io`.
-pub fn mend(home: &Path, fix: &Fix) -> Result<Mended> {
+/// Those of [`Node::open`] and [`Node::recover`]; `Io`.
+pub fn mend(home: &Path, fix: &Fix) -> Result<()> {
     match fix {
-        Fix::Recover => Ok(Mended::Recovered(Node::open(home)?.recover()?)),
-        Fix::Maintain(name) => {
-            let region = Node::open(home)?.region(name).open()?;
-            let done = region.maintain(&MaintainOptions::thorough())?;
-            let released = region.release_memory()?;
-            Ok(Mended::Maintained { region: name.clone(), done, released })
-        }
-        Fix::Remove(path) => std::fs::remove_file(path)
-            .map(|()| Mended::Removed(path.clone()))
-            .map_err(|source| Error::Io { op: "remove", path: path.clone(), source }),
+        Fix::Recover => Node::open(home)?.recover().map(|_| ()),
+        Fix::Remove(path) => std::fs::remove_file(path).map_err(|source| Error::Io {
+            op: "remove",
+            path: path.clone(),
+            source,
+        }),
     }
 }

@@ -7,6 +7,7 @@
 mod differences;
 
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{fmt, io};
 
 pub use differences::AttributeDifference;
@@ -220,6 +221,18 @@ pub enum Error {
         /// Ring position to wait for.
         position: u64,
     },
+    /// 440: other nodes were asked for a value and did not answer in time.
+    SearchTimeout {
+        /// The region.
+        region: String,
+        /// How long they were given.
+        limit: Duration,
+    },
+    /// 540: other nodes are to be asked, and the bridge of this node does not run.
+    NoBridge {
+        /// Home directory of the node.
+        home: PathBuf,
+    },
     /// 405: the entry is no counter: a counter has a value of eight bytes.
     NotACounter {
         /// The region.
@@ -366,8 +379,10 @@ impl Error {
             Self::RegionDestroyed { .. } => 409,
             Self::RegionClosed { .. } => 410,
             Self::BulkFailed { .. } => 411,
+            Self::SearchTimeout { .. } => 440,
             Self::ForkedChild => 501,
             Self::BridgeRuns { .. } => 502,
+            Self::NoBridge { .. } => 540,
             Self::Io { .. } => 601,
             Self::System { .. } => 602,
         }
@@ -490,6 +505,14 @@ impl Error {
             }
             Self::AckTimeout { .. } => "the value is stored here and still on its way: wait for \
                  the position again, and look at `vug bridge status` for the node that is behind"
+                .into(),
+            Self::SearchTimeout { .. } => {
+                "look at `vug bridge status` for nodes that do not answer; \
+                 `get_local` reads what is on this node, `set_search_timeout` sets the limit"
+                    .into()
+            }
+            Self::NoBridge { .. } => "start it with `vug bridge run`, best under a supervisor; \
+                 `get_local` reads what is on this node"
                 .into(),
             Self::NotACounter { .. } => "store eight bytes, a signed little-endian integer, or \
                  remove the entry: an absent counter counts as 0"
@@ -680,6 +703,12 @@ impl Error {
             }
             Self::AckTimeout { region, position } => {
                 write!(f, "region {region}: position {position} was not acknowledged in time")
+            }
+            Self::SearchTimeout { region, limit } => {
+                write!(f, "region {region}: other nodes did not answer within {limit:?}")
+            }
+            Self::NoBridge { home } => {
+                write!(f, "no bridge serves {} to ask other nodes", home.display())
             }
             Self::NotACounter { region, len: Some(len) } => {
                 write!(f, "a value of {len} bytes in region {region} is not a counter")

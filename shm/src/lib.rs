@@ -39,6 +39,7 @@ pub use member::MemberInfo;
 pub use node::{Node, ReadOnlyNode, RegionBuilder};
 pub use recover::Recovery;
 pub use region::ack::Departed;
+pub use region::ask::ReadOptions;
 pub use region::atomic::PutIfAbsent;
 pub use region::attributes::{Attributes, DataPolicy, Eviction, Interest, Scope, Shortcut};
 pub use region::bulk::Bulk;

@@ -50,6 +50,7 @@
 //! Outside the guarantee: a program that closes descriptors it did not open (`closefrom(3)` after
 //! opening a node) gives its own life away.
 
+pub(crate) mod asks;
 mod seat;
 mod watch;
 
@@ -67,6 +68,7 @@ use crate::layout::node::{
     self, LOCK_BASE, MEMBER_SLOTS, MemberSlot, NODE_FILE_BYTES, NODE_MAGIC, NodeWords,
     PROGRAM_WORDS, Phase, SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
+use crate::member::asks::Asks;
 use crate::os::bell::Bell;
 use crate::os::clock::realtime_micros;
 use crate::os::file::{Creation, boot_id, create_atomic, open_existing, random_u128};
@@ -146,6 +148,7 @@ pub(crate) struct Members {
     words: Window<NodeWords>,
     slots: Window<MemberSlot>,
     bell: Bell,
+    asks: Asks,
 }
 
 impl Members {
@@ -174,6 +177,7 @@ impl Members {
             words: map.window(WORDS_OFFSET, 1).ok_or_else(outside)?,
             slots: map.window(SLOTS_OFFSET, MEMBER_SLOTS).ok_or_else(outside)?,
             bell: Bell::open(home, owner)?,
+            asks: Asks::new(home),
         };
         members.recover_dead();
         for _ in 0..CLAIM_ROUNDS {
@@ -190,6 +194,11 @@ impl Members {
     /// Home directory as it was given.
     pub(crate) fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// The way to the bridge.
+    pub(crate) fn asks(&self) -> &Asks {
+        &self.asks
     }
 
     /// User id that owns the home directory and must own every file in it.

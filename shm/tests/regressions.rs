@@ -175,13 +175,15 @@ fn a_forked_child_is_no_bridge() {
             origin: 3,
             deadline: None,
             expiration: false,
+            created: true,
+            bulk: false,
         };
         let at_once = |_: Change<'_>| ControlFlow::Break(());
         let seat = is_refused(seat.arm())
             && is_refused(seat.disarm())
             && is_refused(seat.quiet())
             && is_refused(seat.feed(&region));
-        let reads = is_refused(feed.drain(feed.tail(), at_once))
+        let reads = is_refused(feed.drain(feed.tail(), |_| ControlFlow::Break(())))
             && is_refused(feed.scan(0, at_once))
             && is_refused(feed.slots_in_use())
             && is_refused(feed.close_time());
@@ -292,6 +294,8 @@ fn absurd_versions_of_other_nodes_are_refused() {
         origin: 9,
         deadline: None,
         expiration: false,
+        created: true,
+        bulk: false,
     };
     for version in [u64::MAX, u64::MAX - 1, u64::MAX - 1000] {
         assert!(matches!(feed.apply(change(version)), Err(Error::NotAllowed { .. })));

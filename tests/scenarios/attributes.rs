@@ -159,9 +159,6 @@ fn what_is_not_built_yet_says_so_and_leaves_nothing_behind() {
     let refusals = [
         refusal(|builder| builder.data_policy(DataPolicy::Replicate).scope(Scope::Global)),
         refusal(|builder| builder.data_policy(DataPolicy::PersistentReplicate)),
-        refusal(|builder| builder.data_policy(DataPolicy::Normal)),
-        refusal(|builder| builder.data_policy(DataPolicy::Preloaded)),
-        refusal(|builder| builder.data_policy(DataPolicy::Empty)),
         refusal(|builder| {
             builder.data_policy(DataPolicy::Replicate).entry_idle(Expiry::destroy(hour))
         }),
@@ -169,12 +166,6 @@ fn what_is_not_built_yet_says_so_and_leaves_nothing_behind() {
     for error in refusals {
         assert_eq!(error.code(), NOT_BUILT_YET, "{error}");
     }
-    let scene = Scene::replicate();
-    scene.set("k", "a");
-    for result in [scene.clear(), scene.invalidate_region(), scene.destroy_region()] {
-        assert_eq!(code(result), NOT_BUILT_YET);
-    }
-    assert_eq!(scene.value("k").as_deref(), Some("a"));
 }
 
 #[test]

@@ -62,8 +62,7 @@ pub(crate) struct Doctor {
     /// Show also what is merely good to know
     #[arg(long)]
     pub(crate) all: bool,
-    /// Mend what is safe to mend: recover dead members, clean regions and release free memory,
-    /// remove files that nobody can use (asks first)
+    /// Mend what is safe to mend: recover dead members, remove files that nobody can use
     #[arg(long)]
     pub(crate) fix: bool,
     /// Remove files without asking

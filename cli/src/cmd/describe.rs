@@ -61,7 +61,7 @@ fn document(
     if format == Format::Table {
         counters.retain(|(_, cell)| !matches!(cell, Cell::Count(0)));
     }
-    let note = "of all members since the region was made, but for zeros";
+    let note = "of all members since the region was made; those that are 0 are left out";
     document.pairs("counters", note, counters);
     Ok(document)
 }

@@ -1,6 +1,6 @@
 //! `vug doctor`
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use vug::doctor::{Finding, Fix, Severity, examine, mend};
 
@@ -42,26 +42,23 @@ fn treat(context: &Context, args: &Doctor, findings: &[Finding]) -> Left {
             fixes.push(fix);
         }
     }
-    // Recovery opens the regions: what cannot be opened goes first. Maintenance finds more to free
-    // after it.
-    fixes.sort_by_key(|fix| match fix {
-        Fix::Remove(_) => 0,
-        Fix::Recover => 1,
-        _ => 2,
-    });
+    // Recovery opens the regions: what cannot be opened goes first.
+    fixes.sort_by_key(|fix| matches!(fix, Fix::Recover));
     let mut left = Left::default();
     for fix in fixes {
-        let what = fix.to_string();
+        let what = match fix {
+            Fix::Remove(path) => format!("remove {}", path.display()),
+            _ => "recover dead members".to_owned(),
+        };
         let ask = fix.needs_consent() && !args.yes;
         if ask && !consent::can_ask() {
             left.unasked.push(what);
         } else if ask && !consent::answered(&what) {
             left.alone.push(format!("{what}: not confirmed"));
+        } else if let Err(error) = mend(&context.home, fix) {
+            left.alone.push(format!("{what}: {error}"));
         } else {
-            match mend(&context.home, fix) {
-                Ok(done) => eprintln!("done: {done}"),
-                Err(error) => left.alone.push(format!("{what}: {error}")),
-            }
+            eprintln!("done: {what}");
         }
     }
     left
@@ -83,39 +80,12 @@ fn write(format: Format, findings: &[Finding]) -> Result<(), Failure> {
         return sheet.write(&mut stdout(), format);
     }
     let mut out = stdout();
-    let written = out.write_all(text(findings, columns()).as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text(findings).as_bytes()).and_then(|()| out.flush());
     written.map_err(|cause| Failure::output(&cause))
 }
 
-/// Columns of the terminal; endless where there is none.
-fn columns() -> usize {
-    let size = terminal_size::terminal_size_of(std::io::stdout());
-    let size = size.filter(|_| std::io::stdout().is_terminal());
-    size.map_or(usize::MAX, |(terminal_size::Width(columns), _)| usize::from(columns))
-}
-
-/// A paragraph whose lines begin with `first` and then with as much room.
-fn paragraph(first: &str, words: &str, columns: usize) -> String {
-    let room = columns.saturating_sub(first.len()).max(20);
-    let (mut text, mut used) = (String::from(first), 0);
-    for word in words.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > room {
-            text.push_str(&format!("\n{:1$}", "", first.len()));
-            used = 0;
-        } else if used > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text.push('\n');
-    text
-}
-
 /// Findings that differ in what was found only are one paragraph.
-fn text(findings: &[Finding], columns: usize) -> String {
+fn text(findings: &[Finding]) -> String {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     let key = |finding: &Finding| (finding.severity, finding.kind, finding.place.clone());
     for finding in findings {
@@ -131,11 +101,11 @@ fn text(findings: &[Finding], columns: usize) -> String {
         text.push_str(&format!("{severity:8}  {kind:width$}  {place}\n"));
         let mut remedy = "";
         for finding in group {
-            text.push_str(&paragraph("          ", &finding.what, columns));
+            text.push_str(&format!("          {}\n", finding.what));
             remedy = &finding.remedy;
         }
         if !remedy.is_empty() {
-            text.push_str(&paragraph("          -> ", remedy, columns));
+            text.push_str(&format!("          -> {remedy}\n"));
         }
         text.push('\n');
     }
@@ -182,17 +152,4 @@ fn verdict(findings: &[Finding], left: &Left) -> Result<(), Failure> {
     };
     let exit = if damaged { exit::DAMAGED } else { exit::FAILED };
     Err(Failure::new(code::FINDINGS, text, help).with_exit(exit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::paragraph;
-
-    #[test]
-    fn paragraphs_fit_the_terminal() {
-        let words = "make the region anew with a larger one";
-        assert_eq!(paragraph("  -> ", words, usize::MAX), format!("  -> {words}\n"));
-        let narrow = "  -> make the region anew\n     with a larger one\n";
-        assert_eq!(paragraph("  -> ", words, 28), narrow);
-    }
 }

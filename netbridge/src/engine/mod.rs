@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 pub use crate::member::ClusterEvent;
-pub use crate::port::{Action, AlertLevel, ConnId, Input, Lane, PeerIdentity};
+pub use crate::port::{Action, AlertLevel, ConnId, Input, Lane, PeerIdentity, SearchOutcome};
 pub use crate::replica::store::Store;
 pub use crate::replica::{Counters, Timing};
 pub use crate::session::LocalNode;
@@ -121,6 +121,10 @@ impl<S: Store> Engine<S> {
             Input::Sent { conn, lane } => self.on_sent(conn, lane),
             Input::Local => self.look_at_all(),
             Input::Leave => self.say_goodbye(),
+            Input::Search { ask, region, key, presence } => self.search(ask, region, key, presence),
+            Input::Forget { ask } => {
+                self.regions.values_mut().for_each(|region| region.searches.forget(ask));
+            }
             Input::Tick => {
                 self.session_timers();
                 self.tell_clock();
@@ -201,6 +205,19 @@ impl<S: Store> Engine<S> {
         self.turned.insert(number);
     }
 
+    fn search(&mut self, ask: u64, region: u32, key: &[u8], presence: bool) {
+        self.reread_regions();
+        match self.numbers.get(&RegionId(region)).copied() {
+            Some(number) => {
+                self.with_region(number, |region, cx| region.search(cx, ask, key, presence));
+            }
+            None => {
+                let outcome = SearchOutcome::None;
+                self.out.push_back(Action::Answer { ask, outcome });
+            }
+        }
+    }
+
     fn look_at_all(&mut self) {
         self.reread_regions();
         self.turned.extend(self.regions.keys());
@@ -252,18 +269,18 @@ impl<S: Store> Engine<S> {
     fn consider(&mut self, info: RegionInfo) {
         let reason = match (info.policy, info.scope) {
             (_, Scope::Local) => return,
-            (Policy::Replicate, Scope::DistributedNoAck | Scope::DistributedAck) => {
+            (Policy::PersistentReplicate, _) => {
+                format!("data policy {}", crate::replica::store::policy_name(info.policy as u32))
+            }
+            (_, Scope::DistributedNoAck | Scope::DistributedAck) => {
                 self.open_region(info);
                 return;
             }
-            (Policy::Replicate, scope) => format!("scope {}", scope_text(scope)),
-            (policy, _) => {
-                format!("data policy {}", crate::replica::store::policy_name(policy as u32))
-            }
+            (_, scope) => format!("scope {}", scope_text(scope)),
         };
         let text = format!(
-            "region {}: {reason} is not built yet, the region is not distributed; use data policy \
-             replicate with scope distributed-no-ack or distributed-ack",
+            "region {}: {reason} is not built yet, the region is not distributed; use another data \
+             policy, with scope distributed-no-ack or distributed-ack",
             info.name
         );
         if self.unsupported.insert(info.name, text.clone()).as_ref() != Some(&text) {

@@ -134,7 +134,7 @@ impl<S: Store> Engine<S> {
         };
         let numbers: Vec<u16> = self.regions.keys().copied().collect();
         for number in numbers {
-            self.with_region(number, |region, cx| region.unpair(cx, conn));
+            self.with_region(number, |region, cx| region.unpair(cx, conn, false));
         }
         let origin = session.peer.origin;
         if !self.is_connected(origin) {

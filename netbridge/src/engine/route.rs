@@ -63,6 +63,10 @@ impl<S: Store> Engine<S> {
             Body::Bye(bye) => self.on_bye(conn, bye),
             Body::Roster(roster) => self.members.learn(&roster.nodes),
             Body::Swim(swim) => self.members.swim(self.now, &swim.message),
+            Body::Search(search) => {
+                let number = control::number(search.region)?;
+                self.at_region(conn, number, |region, cx| region.on_search(cx, conn, search));
+            }
             Body::ImageRefused(no) => {
                 let number = control::number(no.region)?;
                 self.at_region(conn, number, |region, cx| region.on_image_refused(cx, conn, &no));
@@ -241,7 +245,7 @@ impl<S: Store> Engine<S> {
                     frame::Body::Start(start) => region.on_start(cx, conn, &start),
                     frame::Body::Records(records) => done = region.on_records(cx, conn, records),
                     frame::Body::Skip(skip) => region.on_skip(conn, skip.position.get()),
-                    frame::Body::Closed(closed) => region.on_closed(conn, &closed),
+                    frame::Body::Closed(closed) => region.on_closed(cx, conn, &closed),
                     frame::Body::Image(transfer, records) => {
                         done = region.on_image(cx, conn, transfer, records);
                     }
@@ -253,6 +257,10 @@ impl<S: Store> Engine<S> {
                     }
                     frame::Body::ImageEnd(transfer, end, claims) => {
                         region.on_image_end(cx, conn, transfer, &end, claims);
+                    }
+                    frame::Body::Whole(whole) => region.on_whole(cx, conn, &whole),
+                    frame::Body::Answer(answer, records) => {
+                        done = region.on_answer(cx, conn, &answer, records);
                     }
                     frame::Body::Ack(_) | frame::Body::Swim(_) => {}
                 };

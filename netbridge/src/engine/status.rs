@@ -111,6 +111,8 @@ pub struct RegionStatus {
     pub wait: Option<WaitStatus>,
     /// Live streams of peers.
     pub streams: Vec<StreamStatus>,
+    /// Searches of processes of this node that run.
+    pub searches: usize,
     /// The image being taken.
     pub taking: Option<ImageStatus>,
     /// Images being served.
@@ -311,6 +313,7 @@ impl<S: Store> Engine<S> {
                 severe: wait.severe,
             }),
             streams: region.links.values().filter_map(stream).collect(),
+            searches: region.searches.len(),
             taking: taking.map(|f| ImageStatus {
                 origin: f.source,
                 records: f.records,

@@ -4,7 +4,9 @@
 use vug::bridge;
 
 use crate::config::RegionConfig;
-use crate::replica::store::{Applied, Drained, OriginState, Policy, Scope, State, StoreError};
+use crate::replica::store::{
+    Announced, Applied, Drained, Interest, OriginState, Policy, Scope, State, StoreError, Whole,
+};
 use crate::wire::record::{Change, Kind};
 
 /// Opens a region of the configuration, making it if it is missing.
@@ -43,6 +45,14 @@ pub(super) fn policy(policy: vug::DataPolicy) -> Option<Policy> {
     })
 }
 
+/// One that this bridge has never heard of hears of everything.
+pub(super) fn interest(interest: vug::Interest) -> Interest {
+    match interest {
+        vug::Interest::CacheContent => Interest::CacheContent,
+        _ => Interest::All,
+    }
+}
+
 /// `None` for a scope that this bridge has never heard of.
 pub(super) fn scope(scope: vug::Scope) -> Option<Scope> {
     Some(match scope {
@@ -78,6 +88,8 @@ pub(super) fn to_core(change: bridge::Change<'_>) -> Change<'_> {
         origin: change.origin,
         deadline: change.deadline,
         expiration: change.expiration,
+        created: change.created,
+        bulk: change.bulk,
     }
 }
 
@@ -97,6 +109,31 @@ pub(super) fn to_library(change: Change<'_>) -> bridge::Change<'_> {
         origin: change.origin,
         deadline: change.deadline,
         expiration: change.expiration,
+        created: change.created,
+        bulk: change.bulk,
+    }
+}
+
+pub(super) fn announced(announced: bridge::Announced<'_>) -> Announced<'_> {
+    match announced {
+        bridge::Announced::Entry(change) => Announced::Entry(to_core(change)),
+        bridge::Announced::Passing(change) => Announced::Passing(to_core(change)),
+        bridge::Announced::Whole { position, whole, stamp } => {
+            let whole = match whole {
+                bridge::Whole::Clear => Whole::Clear,
+                bridge::Whole::Invalidate => Whole::Invalidate,
+                bridge::Whole::Destroy => Whole::Destroy,
+            };
+            Announced::Whole { position, whole, stamp }
+        }
+    }
+}
+
+pub(super) fn whole(whole: Whole) -> bridge::Whole {
+    match whole {
+        Whole::Clear => bridge::Whole::Clear,
+        Whole::Invalidate => bridge::Whole::Invalidate,
+        Whole::Destroy => bridge::Whole::Destroy,
     }
 }
 
@@ -112,6 +149,7 @@ pub(super) fn applied(applied: bridge::Applied) -> Applied {
         bridge::Applied::Newer => Applied::Newer,
         bridge::Applied::Older => Applied::Older,
         bridge::Applied::Equal => Applied::Equal,
+        bridge::Applied::Unknown => Applied::Unknown,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! This is the only module that knows the shared-memory library.
 
+pub(crate) mod asks;
 mod convert;
 mod regions;
 mod store;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::config::RegionConfig;
-use crate::replica::store::Store;
+use crate::replica::store::{RegionId, Store};
 use regions::Regions;
 pub(crate) use usage::{RegionUsage, origin_of, usage};
 
@@ -40,6 +41,8 @@ pub(crate) trait Home: Store + Clone {
     fn arm(&self);
     /// Takes the announcement back.
     fn disarm(&self);
+    /// The region of an incarnation, if it is distributed.
+    fn region_of(&self, incarnation: u64) -> Option<RegionId>;
     /// Bumped by every bridge that served this node.
     fn epoch(&self) -> u64;
     /// The bell, to be waited on: a FIFO that is readable when a writer rang.
@@ -129,6 +132,10 @@ impl Home for LocalStore {
 
     fn disarm(&self) {
         let _ = self.seat.disarm();
+    }
+
+    fn region_of(&self, incarnation: u64) -> Option<RegionId> {
+        self.regions.borrow().of_incarnation(incarnation)
     }
 
     fn epoch(&self) -> u64 {

@@ -118,6 +118,7 @@ impl Regions {
             policy,
             scope,
             concurrency_checks: attributes.concurrency_checks,
+            interest: convert::interest(attributes.interest),
             epoch: feed.epoch(),
             early_ack: attributes.early_ack,
         };
@@ -139,6 +140,10 @@ impl Regions {
 
     pub(super) fn infos(&self) -> Vec<RegionInfo> {
         self.open.values().map(|open| open.info.clone()).collect()
+    }
+
+    pub(super) fn of_incarnation(&self, epoch: u64) -> Option<RegionId> {
+        self.open.values().map(|open| &open.info).find(|info| info.epoch == epoch).map(|i| i.id)
     }
 
     pub(super) fn feed(&self, id: RegionId) -> Option<&Feed> {

@@ -1,10 +1,13 @@
 //! The core's store over the feeds of the open regions.
 
+use std::ops::ControlFlow;
+
 use vug::bridge::Feed;
 
-use super::{LocalStore, convert};
+use super::{Home, LocalStore, convert};
 use crate::replica::store::{
     Applied, Drained, OriginState, RegionId, RegionInfo, State, Store, StoreError, Visit,
+    VisitAnnounced, Whole,
 };
 use crate::wire::record::Change;
 
@@ -49,17 +52,18 @@ impl Store for LocalStore {
         self.ask(region, |feed| Ok(feed.oldest()))
     }
 
-    fn drain(&self, region: RegionId, from: u64, f: Visit<'_>) -> Result<Drained, StoreError> {
-        self.with(region, |feed| feed.drain(from, |change| f(convert::to_core(change))))
+    fn drain(
+        &self,
+        region: RegionId,
+        from: u64,
+        f: VisitAnnounced<'_>,
+    ) -> Result<Drained, StoreError> {
+        self.with(region, |feed| feed.drain(from, |announced| f(convert::announced(announced))))
             .map(convert::drained)
     }
 
     fn apply(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
         self.with(region, |feed| feed.apply(convert::to_library(change))).map(convert::applied)
-    }
-
-    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
-        self.with(region, |feed| feed.merge(convert::to_library(change))).map(convert::applied)
     }
 
     fn restamp(
@@ -80,6 +84,68 @@ impl Store for LocalStore {
         self.ask(region, |feed| feed.raise_horizon(version));
     }
 
+    fn merge(
+        &mut self,
+        region: RegionId,
+        change: Change<'_>,
+        whole: bool,
+    ) -> Result<Applied, StoreError> {
+        let change = convert::to_library(change);
+        self.with(region, |feed| feed.merge(change, whole)).map(convert::applied)
+    }
+
+    fn store_answer(
+        &mut self,
+        region: RegionId,
+        change: Change<'_>,
+    ) -> Result<Applied, StoreError> {
+        let change = convert::to_library(change);
+        self.with(region, |feed| feed.store_answer(change)).map(convert::applied)
+    }
+
+    fn look(
+        &self,
+        region: RegionId,
+        key: &[u8],
+        ttl: u64,
+        presence: bool,
+        f: &mut dyn FnMut(Change<'_>),
+    ) -> Result<bool, StoreError> {
+        let look =
+            |feed: &Feed| feed.look(key, ttl, presence, |change| f(convert::to_core(change)));
+        self.with(region, look).map(|found| found.is_some())
+    }
+
+    fn ttl(&self, region: RegionId) -> u64 {
+        let ttl =
+            self.ask(region, |feed| Ok(feed.region().attributes().entry_ttl.map(|ttl| ttl.after)));
+        ttl.map_or(0, |after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn is_bare(&self, region: RegionId) -> bool {
+        let first = |feed: &Feed| feed.scan(0, |_| ControlFlow::Break(()));
+        self.with(region, first).is_ok_and(|found| found.is_none())
+    }
+
+    fn stamps(&self, region: RegionId) -> (u64, u64) {
+        self.ask(region, |feed| Ok(feed.stamps()))
+    }
+
+    fn apply_whole(
+        &mut self,
+        region: RegionId,
+        whole: Whole,
+        stamp: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError> {
+        let done = self.with(region, |feed| feed.apply_whole(convert::whole(whole), stamp, origin));
+        if whole == Whole::Destroy {
+            // The core is to see that it is gone; what cannot be read now is read a second later.
+            let _ = self.refresh(false);
+        }
+        done
+    }
+
     fn raise_floor(&mut self, region: RegionId, version: u64) {
         self.ask(region, |feed| feed.raise_floor(version));
     }
@@ -95,6 +161,10 @@ impl Store for LocalStore {
 
     fn forget_origin(&mut self, region: RegionId, origin: u16, epoch: u64) {
         self.ask(region, |feed| feed.forget_origin(origin, epoch));
+    }
+
+    fn forget_passed(&mut self, region: RegionId, upto: u64) -> Result<u64, StoreError> {
+        self.with(region, |feed| feed.forget_passed(upto))
     }
 
     fn scan(&self, region: RegionId, cursor: u64, f: Visit<'_>) -> Result<Option<u64>, StoreError> {

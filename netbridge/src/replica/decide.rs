@@ -20,12 +20,23 @@ impl Region {
             return;
         }
         let gaps: Vec<(ConnId, Holding)> = self.links.values().filter_map(gap).collect();
-        let mut sources = self.first_sources(cx);
-        if sources.is_empty() {
-            sources = gaps.iter().map(|(conn, _)| *conn).collect();
+        if !gaps.is_empty() && !self.info.policy.begins_whole() && self.is_bare(cx) {
+            self.lacks_nothing(cx);
+            return;
         }
-        if sources.is_empty() {
-            let has_more = |l: &&Link| self.lacks(l, cx.myself);
+        let mut sources = self.first_sources(cx);
+        if sources.is_empty() && !gaps.is_empty() && !self.info.policy.is_replicate() {
+            // It tells what is dead, too.
+            let replicates = self.links.values().filter(|l| l.has_all() && l.initialised);
+            sources = replicates.map(|l| l.conn).collect();
+        }
+        let in_vain = !self.info.policy.is_replicate() && self.attempts >= sources.len();
+        if sources.is_empty() || in_vain {
+            sources.extend(gaps.iter().map(|(conn, _)| *conn));
+            sources.dedup();
+        }
+        if sources.is_empty() && self.info.policy.is_replicate() {
+            let has_more = |l: &&Link| l.has_all() && self.lacks(l, cx.myself);
             sources = self.links.values().filter(has_more).map(|l| l.conn).collect();
         }
         if sources.is_empty() {
@@ -102,6 +113,20 @@ impl Region {
         true
     }
 
+    /// A copy of a part that has nothing lacks nothing, whatever it has not heard.
+    fn lacks_nothing<S: Store>(&mut self, cx: &mut Context<'_, S>) {
+        let mut complete = Vec::new();
+        for link in self.links.values_mut() {
+            if let Some(incoming) = link.incoming.as_mut().filter(|i| !i.complete) {
+                incoming.complete = true;
+                complete.push(link.conn);
+            }
+        }
+        for conn in complete {
+            self.applied(cx, conn);
+        }
+    }
+
     /// Subscribes again where an image of another source has brought a position that the ring may
     /// still reach; true if that was tried.
     fn resubscribe<S: Store>(&mut self, cx: &mut Context<'_, S>) -> bool {
@@ -161,7 +186,8 @@ impl Region {
         if !self.joined {
             let waited = cx.now >= self.opened_at.saturating_add(cx.timing.initial_wait);
             let present = self.links.len() >= cx.expected_peers;
-            if self.links.values().any(|l| l.initialised) || !(waited || present) {
+            let somebody = |l: &Link| l.initialised && l.stores();
+            if self.links.values().any(somebody) || !(waited || present) {
                 return;
             }
         }

@@ -15,7 +15,7 @@ use super::region::Region;
 use super::store::Store;
 use crate::port::ConnId;
 use crate::wire::WireError;
-use crate::wire::frame::Closed;
+use crate::wire::frame::{Closed, Whole};
 use crate::wire::record::Records;
 
 /// Received and not yet applied.
@@ -24,6 +24,7 @@ pub(crate) enum Arrived {
     Records { bytes: Vec<u8>, count: u32 },
     Skip(u64),
     Closed(Closed),
+    Whole(Whole),
 }
 
 /// What a peer's stream brought in this turn.
@@ -78,7 +79,11 @@ impl Region {
         let Some(link) = self.links.get_mut(&conn).filter(|l| !l.backlog.is_empty()) else {
             return false;
         };
-        let position = if let Arrived::Skip(position) = arrived { position } else { 0 };
+        let position = match &arrived {
+            Arrived::Skip(position) => *position,
+            Arrived::Whole(whole) => whole.position.get().saturating_add(1),
+            Arrived::Records { .. } | Arrived::Closed(_) => 0,
+        };
         link.backlog.push(arrived, position);
         true
     }
@@ -111,6 +116,7 @@ impl Region {
                 }
                 Arrived::Skip(position) => self.apply_skip(conn, position),
                 Arrived::Closed(closed) => self.apply_closed(conn, &closed),
+                Arrived::Whole(whole) => self.apply_all(cx, conn, &whole),
             }
         }
         self.applied(cx, conn);

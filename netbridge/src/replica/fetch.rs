@@ -186,6 +186,7 @@ impl Region {
         mut records: Records<'_>,
     ) -> Result<(), WireError> {
         let region = self.info.id;
+        let whole = self.since.is_none() || self.info.policy.is_replicate();
         let Some(fetch) = self.fetching(conn, transfer) else {
             return Ok(());
         };
@@ -204,7 +205,7 @@ impl Region {
             if change.kind == Kind::Tombstone {
                 tombstone = tombstone.max(change.version);
             }
-            if let Err(e) = cx.store.merge(region, change) {
+            if let Err(e) = cx.store.merge(region, change, whole) {
                 failed = Some(e);
                 break;
             }

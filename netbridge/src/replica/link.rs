@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::early::Backlog;
 use super::holdings::Incarnation;
+use super::search::Question;
 use super::send::Outgoing;
 use super::serve::Serve;
+use super::store::{Interest, Policy};
 use crate::port::ConnId;
 use crate::wire::control::{Have, Holding, Stable};
 
@@ -20,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) since: u64,
     /// Its data policy, and whether it has met others, from its Profile.
     pub(crate) policy: u32,
+    /// Its interest, as a number of its Profile.
+    pub(crate) interest: u32,
     pub(crate) joined: bool,
     /// A subscription that is answered when this copy has joined.
     pub(crate) held_back: Option<Have>,
@@ -44,6 +48,12 @@ pub(crate) struct Link {
     /// Subscribe again at this time, after a change could not be applied.
     pub(crate) blocked_until: Option<u64>,
     pub(crate) ack: AckState,
+    /// What the peer asked and was not answered.
+    pub(crate) questions: Vec<Question>,
+    /// Frames that go with the next payload.
+    pub(crate) answers: Vec<u8>,
+    /// The peer has applied everything before this position, without a gap.
+    pub(crate) whole: u64,
     pub(crate) serve: Option<Serve>,
     pub(crate) image_inflight: bool,
 }
@@ -65,6 +75,7 @@ impl Link {
             compared: false,
             early: false,
             backlog: Backlog::default(),
+            interest: 0,
             have: Vec::new(),
             outgoing: None,
             incoming: None,
@@ -72,9 +83,28 @@ impl Link {
             offered: 0,
             blocked_until: None,
             ack: AckState::default(),
+            questions: Vec::new(),
+            answers: Vec::new(),
+            whole: 0,
             serve: None,
             image_inflight: false,
         }
+    }
+
+    /// Whether the peer's copy has every entry.
+    pub(crate) fn has_all(&self) -> bool {
+        [Policy::Replicate as u32, Policy::PersistentReplicate as u32].contains(&self.policy)
+    }
+
+    /// Whether the peer stores entries.
+    pub(crate) fn stores(&self) -> bool {
+        self.policy != Policy::Empty as u32
+    }
+
+    /// Whether the peer gets nothing but what is done to all entries: it stores none, and wants to
+    /// hear of none.
+    pub(crate) fn is_deaf(&self) -> bool {
+        !self.stores() && self.interest == Interest::CacheContent as u32
     }
 }
 

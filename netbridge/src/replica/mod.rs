@@ -1,4 +1,12 @@
-//! Semantics of a replicated region, one copy of which lives on each node.
+//! Semantics of a distributed region, of which each node has a copy: all of it, a part, or nothing.
+//!
+//! # Policies
+//! What a copy takes of what arrives is decided by the store, in one step with the write: see
+//! [`store::Store::apply`]. The core decides who is sent what: everybody is sent all changes and
+//! acknowledges all of them, also those it has no use for; but a node that stores nothing and does
+//! not want to hear of all changes is sent only what is done to the whole region, and nobody waits
+//! for it otherwise. Everybody streams what was done on it, whatever it stores: what passes through
+//! a region that stores nothing is in its table until every member has it.
 //!
 //! # Streams
 //! Each node streams the changes *it* made, in ring order, to each peer: a START names incarnation
@@ -36,6 +44,16 @@
 //! forgotten a tombstone the target may lack sends everything instead. An image that was cut off
 //! is gone on with by the same source from the cursor it reached.
 //!
+//! Only a node that has every entry can prove anything by the absence of one, so others claim
+//! nothing but the end of their own stream, and nothing is swept after an image of theirs. A copy
+//! that is to be filled where there is no replicate takes the images of all, one after the other.
+//!
+//! # Copies of a part
+//! A copy that takes no image at its beginning is complete at once. Where its stream was cut it may
+//! have missed changes of what it holds: then it takes an image, of a replicate if there is one,
+//! else of the node whose changes it missed, of which it only uses what it holds; the sweep removes
+//! what a replicate proves to be dead.
+//!
 //! # Readiness
 //! A region that was never complete on this node is Initialising until it has one image of an
 //! initialised peer, or no connected peer is initialised and the expected peers are there or
@@ -65,6 +83,7 @@ pub(crate) mod link;
 mod receive;
 pub(crate) mod region;
 mod rejoin;
+mod search;
 mod send;
 mod serve;
 mod sources;
@@ -72,6 +91,7 @@ mod stable;
 pub mod store;
 mod sweep;
 pub(crate) mod waits;
+mod whole;
 
 use std::collections::VecDeque;
 
@@ -175,6 +195,14 @@ pub struct Counters {
     pub acks_sent: u64,
     /// Changes the store could not take.
     pub apply_errors: u64,
+    /// Of the records received, how many were of keys that are not here, and not taken.
+    pub records_unknown: u64,
+    /// Searches of processes of this node, one per key at a time.
+    pub searches: u64,
+    /// Of those, how many found something.
+    pub searches_found: u64,
+    /// Questions of peers that were answered.
+    pub searches_answered: u64,
 }
 
 /// What every step works with.

@@ -6,7 +6,7 @@ use super::early::Arrived;
 use super::holdings::Incarnation;
 use super::link::Incoming;
 use super::region::Region;
-use super::store::{Applied, State, Store};
+use super::store::{Applied, State, Store, StoreError};
 use crate::port::{AlertLevel, ConnId};
 use crate::wire::WireError;
 use crate::wire::frame::{Closed, Start};
@@ -74,16 +74,12 @@ impl Region {
             match cx.store.apply(self.info.id, change) {
                 Ok(Applied::Newer) => {}
                 Ok(Applied::Older | Applied::Equal) => cx.counters.records_known += 1,
+                Ok(Applied::Unknown) => {
+                    cx.counters.records_unknown += 1;
+                    self.searches.note(&change);
+                }
                 Err(e) => {
-                    let text = format!(
-                        "region {}: change {} of node {} could not be taken: {e}; it is tried \
-                         again and acknowledged only then",
-                        self.info.name, change.position, link.origin
-                    );
-                    link.incoming = None;
-                    link.backlog.clear();
-                    link.blocked_until = Some(cx.now.saturating_add(cx.timing.retry));
-                    self.refused_change(cx, text);
+                    self.block(cx, conn, change.position, &e);
                     return Ok(());
                 }
             }
@@ -95,6 +91,28 @@ impl Region {
             cx.store.set_state(self.info.id, state);
         }
         Ok(())
+    }
+
+    /// A change of the peer cannot be taken now: its stream is asked for again a little later.
+    pub(super) fn block<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        position: u64,
+        why: &StoreError,
+    ) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        let text = format!(
+            "region {}: change {position} of node {} could not be taken: {why}; it is tried again \
+             and acknowledged only then",
+            self.info.name, link.origin
+        );
+        link.incoming = None;
+        link.backlog.clear();
+        link.blocked_until = Some(cx.now.saturating_add(cx.timing.retry));
+        self.refused_change(cx, text);
     }
 
     /// The stream moves on.
@@ -112,7 +130,16 @@ impl Region {
     }
 
     /// The peer has closed time up to here.
-    pub(crate) fn on_closed(&mut self, conn: ConnId, closed: &Closed) {
+    pub(crate) fn on_closed<S: Store>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        conn: ConnId,
+        closed: &Closed,
+    ) {
+        if !self.info.policy.is_replicate() {
+            // What was passed over must not be above what is written here later.
+            cx.store.raise_floor(self.info.id, closed.closed.get());
+        }
         if !self.queue_behind(conn, Arrived::Closed(*closed)) {
             self.apply_closed(conn, closed);
         }

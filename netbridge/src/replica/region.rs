@@ -8,11 +8,13 @@ use super::defects::{Defect, seeded};
 use super::fetch::{Fetch, Rest};
 use super::holdings::{Holdings, Incarnation};
 use super::link::Link;
+use super::search::Searches;
 use super::send::{Filled, Outgoing};
 use super::stable::Stability;
-use super::store::{OriginState, RegionInfo, State, Store};
+use super::store::{Interest, OriginState, Policy, RegionInfo, State, Store};
 use super::sweep::Sweep;
 use super::waits::{Due, Wait};
+use super::whole::Passing;
 use crate::member::Membership;
 use crate::port::{Action, AlertLevel, ConnId, Lane};
 use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
@@ -60,6 +62,10 @@ pub(crate) struct Region {
     pub(crate) waiting: Option<Wait>,
     /// Connections to nodes that do not acknowledge, to be ended.
     pub(crate) suspects: Vec<ConnId>,
+    pub(crate) searches: Searches,
+    /// Stamps as told to the peers.
+    pub(super) stamps: (u64, u64),
+    pub(super) passing: Passing,
 }
 
 impl Region {
@@ -68,7 +74,14 @@ impl Region {
         let states = cx.store.origins(info.id);
         let own = |s: &&OriginState| s.origin == cx.myself && s.epoch == info.epoch;
         let own = states.iter().find(own);
-        let (since, joined) = (own.map(|s| s.closed), own.is_some_and(|s| s.position != 0));
+        let mut since = own.map(|s| s.closed);
+        let mut joined = own.is_some_and(|s| s.position != 0);
+        if !info.policy.begins_whole() {
+            // Nothing is missing from a part.
+            since = since.or_else(|| Some(cx.store.close_time(info.id)));
+            joined = true;
+            cx.store.set_state(info.id, State::Ready);
+        }
         let first = own.map_or(0, |s| s.position.saturating_sub(1));
         let mine = Incarnation { origin: cx.myself, epoch: info.epoch };
         let newest = cx.store.clock();
@@ -103,6 +116,9 @@ impl Region {
             turned_at: 0,
             waiting: None,
             suspects: Vec::new(),
+            searches: Searches::default(),
+            stamps: cx.store.stamps(info.id),
+            passing: Passing::default(),
             info,
         }
     }
@@ -120,6 +136,9 @@ impl Region {
             since: self.since.unwrap_or(0),
             early_ack: self.info.early_ack,
             joined: self.joined,
+            interest: self.info.interest as u32,
+            cleared: self.stamps.0,
+            invalidated: self.stamps.1,
         }
     }
 
@@ -143,8 +162,10 @@ impl Region {
         link.since = profile.since;
         link.early = profile.early_ack;
         link.policy = profile.policy;
+        link.interest = profile.interest;
         link.joined = profile.joined;
         self.known.insert(origin);
+        self.adopt_stamps(cx, origin, profile);
         let of = Incarnation { origin, epoch: profile.epoch };
         let reborn = self.holdings.is_reborn(of);
         self.holdings.set_since(of, profile.since);
@@ -157,13 +178,17 @@ impl Region {
         }
     }
 
-    /// The peer is gone, or its region is.
-    pub(crate) fn unpair<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
+    /// The peer cannot be reached, or (`gone`) has no such region any more.
+    pub(crate) fn unpair<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId, gone: bool) {
         let Some(link) = self.links.remove(&conn) else {
             return;
         };
         if !self.links.values().any(|l| l.origin == link.origin) {
-            self.acks.lost(link.origin, cx.now);
+            if link.is_deaf() || gone {
+                self.acks.remove(link.origin);
+            } else {
+                self.acks.lost(link.origin, cx.now);
+            }
         }
         if let Some(incoming) = link.incoming.filter(|i| i.is_partial()) {
             self.holdings.set_partial(incoming.of);
@@ -177,7 +202,7 @@ impl Region {
     /// The peer has closed its region, or it is no longer the same: nobody waits for it.
     pub(crate) fn departed<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
         let origin = self.links.get(&conn).map(|l| l.origin);
-        self.unpair(cx, conn);
+        self.unpair(cx, conn, true);
         if let Some(origin) = origin.filter(|o| !self.links.values().any(|l| l.origin == *o)) {
             self.acks.remove(origin);
         }
@@ -185,7 +210,8 @@ impl Region {
 
     /// Asks the peer to (re)start its live stream.
     pub(super) fn subscribe<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) {
-        let fresh = self.since.is_none();
+        let bare = !self.info.policy.begins_whole() && self.is_bare(cx);
+        let fresh = self.since.is_none() || bare;
         let held = self.holdings.to_wire();
         let Some(link) = self.links.get_mut(&conn) else {
             return;
@@ -224,6 +250,8 @@ impl Region {
             let resumes = (oldest.max(self.first)..=tail).contains(&held) && !takes_image;
             let position = if resumes { held } else { tail };
             cx.counters.resumed += u64::from(resumes && held > 0);
+            // What it said before may be of a copy that it has lost.
+            link.whole = 0;
             match link.outgoing.as_mut() {
                 Some(outgoing) => outgoing.restart(position),
                 None => link.outgoing = Some(Outgoing::new(position)),
@@ -231,7 +259,7 @@ impl Region {
             self.acks.subscribed(link.origin, position, !resumes);
             self.known.insert(link.origin);
             let known = cx.store.origins(self.info.id).iter().any(|s| s.origin == link.origin);
-            if !known {
+            if !known && !link.is_deaf() {
                 // A member whose acknowledgement counts must survive a restart of this bridge.
                 let mark = OriginState { origin: link.origin, ..OriginState::default() };
                 if cx.store.set_origin_state(self.info.id, mark).is_err() {
@@ -259,10 +287,17 @@ impl Region {
 
     /// An acknowledgement of the peer.
     pub(crate) fn on_ack(&mut self, conn: ConnId, ack: &Ack) {
-        let Some(link) = self.links.get(&conn) else {
+        let Some(link) = self.links.get_mut(&conn) else {
             return;
         };
-        if ack.epoch == self.info.epoch && link.outgoing.is_some() {
+        let Some(outgoing) = link.outgoing.as_mut() else {
+            return;
+        };
+        if ack.epoch == self.info.epoch {
+            outgoing.acked(ack.applied);
+            if !ack.provisional {
+                link.whole = link.whole.max(ack.applied);
+            }
             self.acks.acked(link.origin, ack.received, ack.applied, ack.provisional);
         }
     }
@@ -287,14 +322,23 @@ impl Region {
         self.turned_at = cx.now;
         self.apply_arrived(cx);
         self.start_held_streams(cx);
+        self.tell_stamps(cx);
+        self.answer_questions(cx);
         self.send_changes(cx);
         self.sweep_step(cx);
         self.timers(cx);
         self.decide_image(cx);
         self.settle(cx);
+        self.advance_searches(cx);
         self.serve(cx);
         self.settle_tombstones(cx);
         self.publish(cx);
+        self.forget_passed(cx);
+    }
+
+    /// Whether nothing is stored here, nor was destroyed.
+    pub(super) fn is_bare<S: Store>(&self, cx: &Context<'_, S>) -> bool {
+        self.info.policy == Policy::Empty || cx.store.is_bare(self.info.id)
     }
 
     fn send_changes<S: Store>(&mut self, cx: &mut Context<'_, S>) {
@@ -317,7 +361,19 @@ impl Region {
         let Some(outgoing) = link.outgoing.as_mut() else {
             return true;
         };
-        match outgoing.fill(cx.store, id, of, number, cx.now, cx.timing.close) {
+        outgoing.deaf =
+            link.policy == Policy::Empty as u32 && link.interest == Interest::CacheContent as u32;
+        let (now, close) = (cx.now, cx.timing.close);
+        let filled = outgoing.fill(cx.store, id, of, number, now, close, &mut link.answers);
+        if outgoing.deaf {
+            let passed = outgoing.passed();
+            self.acks.sent(link.origin, passed);
+            self.acks.acked(link.origin, passed, passed, false);
+        }
+        if std::mem::take(&mut outgoing.passing) {
+            self.passing.due.get_or_insert(cx.now.saturating_add(super::whole::PASSING));
+        }
+        match filled {
             Ok(Filled::Nothing) => self.unreadable = false,
             Ok(Filled::Payload { bytes, records, tombstone }) => {
                 self.stability.note(tombstone);
@@ -432,6 +488,8 @@ impl Region {
         let mut due: Vec<Option<u64>> = vec![
             self.acks.next_expiry(|o, at| cx.members.expiry(o, at)),
             self.fetch.as_ref().map(|f| f.stalls_at),
+            self.searches.next_timeout(),
+            self.passing_timeout(),
             Some(self.retry_at),
             self.since.is_none().then_some(self.opened_at.saturating_add(cx.initial_wait)),
             self.waiting.map(|wait| wait.next_timeout(cx.ack_warning, cx.ack_severe)),
@@ -442,6 +500,7 @@ impl Region {
             due.push(link.outgoing.as_ref().and_then(Outgoing::next_timeout));
             due.push(link.blocked_until);
             due.push(link.ack.next_timeout());
+            due.extend(link.questions.iter().map(|q| Some(q.deadline)));
             due.push(link.asked_at.map(|at| at.saturating_add(START_WAIT)));
             let serving = link.serve.as_ref().filter(|s| s.waiting());
             due.push(serving.map(|s| s.deadline));

@@ -258,7 +258,7 @@ impl Region {
     }
 
     /// What of the plan this node does not hold yet.
-    fn missing(&self, plan: &[Holding], myself: u16) -> Option<String> {
+    pub(super) fn missing(&self, plan: &[Holding], myself: u16) -> Option<String> {
         let lacks = |h: &&Holding| {
             let Ok(origin) = u16::try_from(h.origin) else {
                 return true;

@@ -69,6 +69,29 @@ pub fn scope_name(n: u32) -> &'static str {
     SCOPES.get(n as usize).copied().unwrap_or("unknown")
 }
 
+/// Of which changes made elsewhere a node hears that does not store everything. Numbered as in
+/// Profile messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Interest {
+    /// Those of keys that it holds.
+    CacheContent = 0,
+    /// All.
+    All = 1,
+}
+
+/// What is done to all entries. Numbered as in frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Whole {
+    /// They go.
+    Clear = 1,
+    /// They lose their values.
+    Invalidate = 2,
+    /// The region goes with them; the stamp says nothing.
+    Destroy = 3,
+}
+
 /// A region as the store lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionInfo {
@@ -82,6 +105,8 @@ pub struct RegionInfo {
     pub scope: Scope,
     /// Whether changes are ordered by version.
     pub concurrency_checks: bool,
+    /// Interest policy.
+    pub interest: Interest,
     /// Random number of this incarnation of the region, not 0.
     pub epoch: u64,
     /// Writers wait until a change has arrived at the others, not until it is applied there.
@@ -109,6 +134,26 @@ pub enum Applied {
     Older,
     /// The region had exactly this change.
     Equal,
+    /// The region does not hold the key, and does not take it.
+    Unknown,
+}
+
+/// What was done on this node, as a drain shows it.
+#[derive(Debug, Clone, Copy)]
+pub enum Announced<'a> {
+    /// To one entry.
+    Entry(Change<'a>),
+    /// To an entry that is not stored here: it is only on its way to other nodes.
+    Passing(Change<'a>),
+    /// To all entries.
+    Whole {
+        /// Position in the ring.
+        position: u64,
+        /// What.
+        whole: Whole,
+        /// Entries with a lower version are concerned.
+        stamp: u64,
+    },
 }
 
 /// What is known of an origin, kept in the region so that a killed bridge loses nothing.
@@ -139,6 +184,13 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError(pub String);
 
+impl Policy {
+    /// Whether it begins with an image.
+    pub fn begins_whole(self) -> bool {
+        matches!(self, Self::Preloaded | Self::Replicate | Self::PersistentReplicate)
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -149,6 +201,8 @@ impl std::error::Error for StoreError {}
 
 /// Called for each change; `Break` leaves the change unread.
 pub type Visit<'a> = &'a mut dyn FnMut(Change<'_>) -> ControlFlow<()>;
+/// The same for what a drain shows.
+pub type VisitAnnounced<'a> = &'a mut dyn FnMut(Announced<'_>) -> ControlFlow<()>;
 
 /// The regions of this node. Methods take the `RegionId` of a listed region; for one that has
 /// vanished they answer with an error or zero.
@@ -166,17 +220,71 @@ pub trait Store {
     ///
     /// # Errors
     /// [`StoreError`] when the region cannot be read.
-    fn drain(&self, region: RegionId, from: u64, f: Visit<'_>) -> Result<Drained, StoreError>;
-    /// Applies a change of another node if it is newer.
+    fn drain(
+        &self,
+        region: RegionId,
+        from: u64,
+        f: VisitAnnounced<'_>,
+    ) -> Result<Drained, StoreError>;
+    /// Takes in a live change of another node, as data policy and interest of the region say: if it
+    /// is newer, and the region holds the key or takes all.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be taken, for example for want of space.
     fn apply(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError>;
-    /// As `apply`, by version even with concurrency checks off: an image has no order of arrival.
+    /// Takes in an entry of an image by its version. `whole`: the image fills the region; else what
+    /// the region does not hold is dropped.
     ///
     /// # Errors
-    /// [`StoreError`] as `apply`.
-    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError>;
+    /// As `apply`.
+    fn merge(
+        &mut self,
+        region: RegionId,
+        change: Change<'_>,
+        whole: bool,
+    ) -> Result<Applied, StoreError>;
+    /// Stores what another node answered to a search.
+    ///
+    /// # Errors
+    /// As `apply`.
+    fn store_answer(&mut self, region: RegionId, change: Change<'_>)
+    -> Result<Applied, StoreError>;
+    /// Shows an entry to `f`: one that has a value and was not written more than `ttl` microseconds
+    /// ago (0: whenever), or with `presence` any that is there. False if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the region cannot be read.
+    fn look(
+        &self,
+        region: RegionId,
+        key: &[u8],
+        ttl: u64,
+        presence: bool,
+        f: &mut dyn FnMut(Change<'_>),
+    ) -> Result<bool, StoreError>;
+    /// Time to live of the region's entries, in microseconds; 0: none.
+    fn ttl(&self, region: RegionId) -> u64;
+    /// Whether no entry is stored, tombstones included.
+    fn is_bare(&self, region: RegionId) -> bool;
+    /// Versions below which entries were cleared, and below which they lost their values.
+    fn stamps(&self, region: RegionId) -> (u64, u64);
+    /// Does to all entries with a version below `stamp` what node `origin` did; false if it was
+    /// done already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the region cannot be written.
+    fn apply_whole(
+        &mut self,
+        region: RegionId,
+        whole: Whole,
+        stamp: u64,
+        origin: u16,
+    ) -> Result<bool, StoreError>;
+    /// Drops what only passed through the region, up to a version that all nodes that must have.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the region cannot be written.
+    fn forget_passed(&mut self, region: RegionId, upto: u64) -> Result<u64, StoreError>;
     /// Visits entries, tombstones included, from `cursor` (0: begin); answers where to go on,
     /// `None` at the end. A key present all the time is visited at least once.
     ///

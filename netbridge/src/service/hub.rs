@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::net::unix::pipe;
 use tokio::sync::{broadcast, mpsc};
 
+use super::asks::Asked;
 use super::picture::Journal;
 use super::status::{Command, Request};
 use crate::config::{Config, ConfigError};
 use crate::engine::{Action, AlertLevel, ClusterEvent, ConnId, Engine, Input, PeerIdentity};
 use crate::local::Home;
+use crate::local::asks::Outcome;
 use crate::transport::tls::Credentials;
 use crate::transport::{Event, Link, Transport};
 
@@ -62,12 +64,16 @@ pub(super) struct Hub<H: Home> {
     events: broadcast::Sender<String>,
     /// UDP bytes of connections that are gone: sent, received.
     pub(super) past_bytes: (u64, u64),
+    /// Who waits for the end of a search, and the number it gave its question.
+    waiting: BTreeMap<u64, (mpsc::Sender<(u64, Outcome)>, u64)>,
+    last_ask: u64,
 }
 
 /// What ended a wait.
 enum Woken {
     Event(Option<Event>),
     Asked(Option<Request>),
+    Search(Option<Asked>),
     Bell,
     Timer,
     Second,
@@ -80,7 +86,8 @@ impl<H: Home> Hub<H> {
         let (conns, start) = (BTreeMap::new(), Instant::now());
         let events = parts.events.clone();
         let past_bytes = (0, 0);
-        Ok(Self { parts, conns, journal, start, bell, seen: None, events, past_bytes })
+        let (seen, waiting, last_ask) = (None, BTreeMap::new(), 0);
+        Ok(Self { parts, conns, journal, start, bell, seen, events, past_bytes, waiting, last_ask })
     }
 
     /// Runs until somebody asks the bridge to stop.
@@ -88,6 +95,7 @@ impl<H: Home> Hub<H> {
         &mut self,
         mut events: mpsc::Receiver<Event>,
         asked: &mut mpsc::Receiver<Request>,
+        searches: &mut mpsc::Receiver<Asked>,
     ) {
         let mut second = tokio::time::interval(HOUSEKEEPING);
         loop {
@@ -97,6 +105,12 @@ impl<H: Home> Hub<H> {
                 && let Ok(event) = events.try_recv()
             {
                 self.on_event(event);
+                taken += 1;
+            }
+            while taken < 2 * TURN
+                && let Ok(search) = searches.try_recv()
+            {
+                self.on_search(search);
                 taken += 1;
             }
             self.act();
@@ -117,6 +131,7 @@ impl<H: Home> Hub<H> {
             let woken = tokio::select! {
                 event = events.recv() => Woken::Event(event),
                 request = asked.recv() => Woken::Asked(request),
+                search = searches.recv() => Woken::Search(search),
                 () = ring(&self.bell) => Woken::Bell,
                 () = self.timer() => Woken::Timer,
                 _ = second.tick() => Woken::Second,
@@ -134,7 +149,8 @@ impl<H: Home> Hub<H> {
             Woken::Event(Some(event)) => self.on_event(event),
             Woken::Event(None) => return false,
             Woken::Asked(Some(request)) => return self.answer(request),
-            Woken::Asked(None) => return false,
+            Woken::Asked(None) | Woken::Search(None) => return false,
+            Woken::Search(Some(search)) => self.on_search(search),
             Woken::Bell => {
                 self.empty_bell();
                 self.refresh(false);
@@ -146,6 +162,39 @@ impl<H: Home> Hub<H> {
             }
         }
         true
+    }
+
+    /// A process of the node looks for an entry, or does not any more.
+    fn on_search(&mut self, search: Asked) {
+        let (question, client) = match search {
+            Asked::Question(question, client) => (question, client),
+            Asked::Gone(client) => return self.forget(&client),
+        };
+        let mut region = self.parts.store.region_of(question.incarnation);
+        if region.is_none() {
+            // It may be new.
+            self.refresh(true);
+            region = self.parts.store.region_of(question.incarnation);
+        }
+        let Some(region) = region else {
+            // A client that reads no answers gets none.
+            let _ = client.try_send((question.number, Outcome::NotDistributed));
+            return;
+        };
+        self.last_ask += 1;
+        let ask = self.last_ask;
+        self.waiting.insert(ask, (client, question.number));
+        let (key, presence) = (question.key.as_slice(), question.presence);
+        self.tell(Input::Search { ask, region: region.0, key, presence });
+    }
+
+    fn forget(&mut self, gone: &mpsc::Sender<(u64, Outcome)>) {
+        let of_it = self.waiting.iter().filter(|(_, (client, _))| client.same_channel(gone));
+        let asks: Vec<u64> = of_it.map(|(ask, _)| *ask).collect();
+        for ask in asks {
+            self.waiting.remove(&ask);
+            self.tell(Input::Forget { ask });
+        }
     }
 
     fn answer(&mut self, request: Request) -> bool {
@@ -167,6 +216,9 @@ impl<H: Home> Hub<H> {
 
     /// Says goodbye, then closes every connection.
     pub(super) async fn farewell(&mut self, limit: Duration) {
+        for (client, number) in std::mem::take(&mut self.waiting).into_values() {
+            let _ = client.try_send((number, Outcome::Stopped));
+        }
         self.tell(Input::Leave);
         self.act();
         // Peers close the connection when they have understood.
@@ -252,6 +304,11 @@ impl<H: Home> Hub<H> {
                 Action::Dial { origin, address } => self.parts.transport.dial(origin, address),
                 Action::Hang { origin } => self.parts.transport.hang(origin),
                 Action::Event(event) => self.event(event),
+                Action::Answer { ask, outcome } => {
+                    if let Some((client, number)) = self.waiting.remove(&ask) {
+                        let _ = client.try_send((number, Outcome::Ended(outcome)));
+                    }
+                }
                 Action::Alert { level, text } => self.alert(level, text),
             }
         }

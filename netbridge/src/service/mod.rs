@@ -1,5 +1,6 @@
 //! The running bridge: one task that owns the core and joins it to transport, regions and status.
 
+mod asks;
 mod http;
 mod hub;
 mod metrics;
@@ -31,6 +32,8 @@ use status::{Command, Request};
 
 /// Events a follower may be behind before it loses some.
 const EVENTS: usize = 256;
+/// Questions of processes of the node that wait for the hub.
+const SEARCHES: usize = 256;
 /// How long peers are given to hear that the bridge stops.
 const FAREWELL: Duration = Duration::from_millis(300);
 
@@ -105,6 +108,8 @@ async fn serve(
 ) -> Result<(), BridgeError> {
     let (transport, arrivals) = Transport::start(config.listen, &config.peers, &tls)?;
     let (requests, mut asked) = mpsc::channel(4);
+    let (searching, mut searches) = mpsc::channel(SEARCHES);
+    let _ask_socket = asks::Socket::bind(&config.home, searching)?;
     let events = broadcast::Sender::new(EVENTS);
     let socket = status::Socket::bind(&config.status_path(), requests.clone(), events.clone())?;
     let http = match config.http {
@@ -128,7 +133,7 @@ async fn serve(
     supervisor::ready(address);
     ready(address);
     tokio::select! {
-        () = hub.run(arrivals, &mut asked) => {}
+        () = hub.run(arrivals, &mut asked, &mut searches) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -81,12 +81,12 @@ impl Socket {
 }
 
 /// If it is gone already, that is what we want.
-fn remove(socket: &Path) {
+pub(super) fn remove(socket: &Path) {
     let _ = std::fs::remove_file(socket);
 }
 
 /// Removes a socket, and nothing else.
-fn remove_leftover(path: &Path) -> io::Result<()> {
+pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     match path.symlink_metadata() {
         Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),

@@ -203,12 +203,15 @@ fn what_is_not_built_yet_is_said() {
     for (name, scope) in [("g", Scope::Global), ("l", Scope::Local), ("n", Scope::DistributedAck)] {
         e.store_mut().0.borrow_mut().create(name, scope, 5, 16);
     }
-    e.store_mut().0.borrow_mut().edit("n", |i| i.policy = Policy::Normal);
+    e.store_mut().0.borrow_mut().edit("n", |i| i.policy = Policy::PersistentReplicate);
     e.handle(0, Input::Local);
     let unsupported = e.status().unsupported;
     assert_eq!(unsupported.len(), 2, "{unsupported:?}");
     assert!(unsupported[0].contains("scope global is not built yet"), "{unsupported:?}");
-    assert!(unsupported[1].contains("data policy normal is not built yet"), "{unsupported:?}");
+    assert!(
+        unsupported[1].contains("data policy persistent-replicate is not built yet"),
+        "{unsupported:?}"
+    );
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use crate::replica::store::{
-    Applied, Drained, OriginState, Policy, RegionId, RegionInfo, Scope, State, Store, StoreError,
-    Visit,
+    Announced, Applied, Drained, Interest, OriginState, Policy, RegionId, RegionInfo, Scope, State,
+    Store, StoreError, Visit, VisitAnnounced, Whole,
 };
 use crate::wire::record::{Change, Kind};
 
@@ -59,6 +59,7 @@ impl ModelRegion {
             concurrency_checks: true,
             epoch,
             early_ack: false,
+            interest: Interest::CacheContent,
         };
         Self {
             info,
@@ -203,6 +204,8 @@ fn change<'a>(position: u64, key: &'a [u8], entry: &'a Entry, myself: u16) -> Ch
         },
         deadline: entry.deadline,
         expiration: false,
+        created: false,
+        bulk: false,
     }
 }
 
@@ -223,7 +226,12 @@ impl Store for Handle {
         self.0.borrow().get(region).map_or(0, |r| r.tail - r.ring.len() as u64)
     }
 
-    fn drain(&self, region: RegionId, from: u64, f: Visit<'_>) -> Result<Drained, StoreError> {
+    fn drain(
+        &self,
+        region: RegionId,
+        from: u64,
+        f: VisitAnnounced<'_>,
+    ) -> Result<Drained, StoreError> {
         let store = self.0.borrow();
         let r = store.get(region)?;
         let oldest = r.tail - r.ring.len() as u64;
@@ -239,7 +247,8 @@ impl Store for Handle {
                 return Ok(Drained::Lapped { oldest });
             }
             let key = key.to_be_bytes();
-            if f(change(*position, &key, entry, store.origin)) == ControlFlow::Break(()) {
+            let change = change(*position, &key, entry, store.origin);
+            if f(Announced::Entry(change)) == ControlFlow::Break(()) {
                 break;
             }
             next = position + 1;
@@ -274,8 +283,66 @@ impl Store for Handle {
         })
     }
 
-    fn merge(&mut self, region: RegionId, change: Change<'_>) -> Result<Applied, StoreError> {
+    fn merge(
+        &mut self,
+        region: RegionId,
+        change: Change<'_>,
+        _whole: bool,
+    ) -> Result<Applied, StoreError> {
+        // Every node of the model is a replicate.
         self.apply(region, change)
+    }
+
+    fn store_answer(
+        &mut self,
+        region: RegionId,
+        change: Change<'_>,
+    ) -> Result<Applied, StoreError> {
+        self.apply(region, change)
+    }
+
+    fn look(
+        &self,
+        region: RegionId,
+        key: &[u8],
+        _ttl: u64,
+        presence: bool,
+        f: &mut dyn FnMut(Change<'_>),
+    ) -> Result<bool, StoreError> {
+        let store = self.0.borrow();
+        let number = u32::from_be_bytes(key.try_into().unwrap());
+        let wanted = |e: &&Entry| e.kind == Kind::Value || (presence && e.kind != Kind::Tombstone);
+        let entry = store.get(region)?.table.get(&number).filter(wanted);
+        if let Some(entry) = entry {
+            f(change(0, key, entry, store.origin));
+        }
+        Ok(entry.is_some())
+    }
+
+    fn ttl(&self, _region: RegionId) -> u64 {
+        0
+    }
+
+    fn is_bare(&self, region: RegionId) -> bool {
+        self.0.borrow().get(region).is_ok_and(|r| r.table.is_empty())
+    }
+
+    fn stamps(&self, _region: RegionId) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn apply_whole(
+        &mut self,
+        _region: RegionId,
+        whole: Whole,
+        _stamp: u64,
+        _origin: u16,
+    ) -> Result<bool, StoreError> {
+        Err(StoreError(format!("the model has no {whole:?}")))
+    }
+
+    fn forget_passed(&mut self, _region: RegionId, _upto: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     fn restamp(

@@ -488,6 +488,8 @@ impl World {
                 }
             }
             Action::Close { conn, .. } => self.break_conn(conn.0),
+            // Nobody searches here.
+            Action::Answer { .. } => {}
             Action::Alert { level, text } => self.nodes[n].alerts.push((level, text)),
             Action::Event(event) => self.nodes[n].events.push(event),
             // The simulated nodes dial each other by themselves.

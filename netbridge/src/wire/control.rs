@@ -92,6 +92,12 @@ message! {
         initialised: bool => (bool, tag = "7"),
         /// Every change of this incarnation since it was initialised has a higher version.
         since: u64 => (uint64, tag = "8"),
+        /// Interest policy number.
+        interest: u32 => (uint32, tag = "40"),
+        /// Entries with a lower version were cleared; 0: never.
+        cleared: u64 => (uint64, tag = "41"),
+        /// Entries with a lower version lost their values; 0: never.
+        invalidated: u64 => (uint64, tag = "42"),
         /// Acknowledge the sender's changes when they have arrived, before they are applied.
         early_ack: bool => (bool, tag = "60"),
         /// The sender's copy has met others: there may be tombstones that it has forgotten.
@@ -261,11 +267,29 @@ message! {
     }
 }
 
+message! {
+    /// Asks for an entry. The answer is a frame of the region's lane.
+    Search {
+        /// Number from the sender's Profile.
+        region: u32 => (uint32, tag = "1"),
+        /// Number of the search, chosen by the sender.
+        search: u64 => (uint64, tag = "2"),
+        /// The key.
+        key: Vec<u8> => (bytes = "vec", tag = "3"),
+        /// The sender holds or has passed over this much; an answer must be as new.
+        held: Vec<Holding> => (message, repeated, tag = "4"),
+        /// Entries written longer ago, in microseconds, are expired for the sender; 0: none is.
+        ttl: u64 => (uint64, tag = "5"),
+        /// Only whether there is one: the value is not wanted.
+        presence: bool => (bool, tag = "6"),
+    }
+}
+
 /// Envelope of every control message.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Control {
     /// Absent in messages of a later protocol: passed over.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 60, 61, 80, 81, 82")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 40, 60, 61, 80, 81, 82")]
     pub body: Option<Body>,
 }
 
@@ -299,6 +323,9 @@ pub enum Body {
     /// See [`ImageRefused`].
     #[prost(message, tag = "9")]
     ImageRefused(ImageRefused),
+    /// See [`Search`].
+    #[prost(message, tag = "40")]
+    Search(Search),
     /// See [`Stable`].
     #[prost(message, tag = "60")]
     Stable(Stable),

@@ -32,6 +32,10 @@ pub mod kind {
     pub const IMAGE_END: u8 = 17;
     /// Datagram: `count` acknowledgements.
     pub const ACK: u8 = 32;
+    /// Something was done to all entries: body is [`Whole`](super::Whole).
+    pub const WHOLE: u8 = 40;
+    /// The answer of a search: [`Answer`](super::Answer), then `count` records, one or none.
+    pub const ANSWER: u8 = 41;
     /// The image `aux` begins: [`ImageBegin`](super::ImageBegin), then `count` claims.
     pub const IMAGE_BEGIN: u8 = 60;
     /// How far the image `aux` has come: body is [`ImageCursor`](super::ImageCursor).
@@ -136,6 +140,33 @@ pub struct WireClaim {
     pub closed: U64,
 }
 
+/// Body of `WHOLE`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Whole {
+    /// Position in the ring of the node that did it.
+    pub position: U64,
+    /// Entries with a lower version are concerned.
+    pub stamp: U64,
+    /// 1: they go; 2: they lose their values; 3: the region goes.
+    pub what: u8,
+    /// 0.
+    pub reserved: [u8; 7],
+}
+
+/// Body of `ANSWER`, followed by the entry if there is one.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Answer {
+    /// Number from the Search.
+    pub search: U64,
+    /// 1: there is an entry; 2: there is none, and this node has all entries; 3: it has none,
+    /// others may; 4: this node cannot say.
+    pub outcome: u8,
+    /// 0.
+    pub reserved: [u8; 7],
+}
+
 /// One acknowledgement; cumulative, so a lost one is harmless.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -177,6 +208,10 @@ pub enum Body<'a> {
     Ack(&'a [WireAck]),
     /// See [`kind::SWIM`].
     Swim(&'a [u8]),
+    /// See [`kind::WHOLE`].
+    Whole(Whole),
+    /// See [`kind::ANSWER`].
+    Answer(Answer, Records<'a>),
 }
 
 /// Reads the frames of one payload.
@@ -259,6 +294,14 @@ fn decode<'a>(header: &FrameHeader, body: &'a [u8]) -> Result<Option<Body<'a>>, 
         }
         kind::ACK => Body::Ack(slice(body, count, "acknowledgements")?),
         kind::SWIM => Body::Swim(body),
+        kind::WHOLE => Body::Whole(exact(body, "whole")?),
+        kind::ANSWER => {
+            let (answer, records) = Answer::read_from_prefix(body).map_err(|_| {
+                let need = size_of::<Answer>();
+                WireError::Truncated { what: "answer", need, have: body.len() }
+            })?;
+            Body::Answer(answer, Records::new(records, count))
+        }
         _ if header.flags & MAY_SKIP != 0 => return Ok(None),
         kind => return Err(WireError::UnknownKind { kind }),
     }))

@@ -6,8 +6,8 @@ use std::mem::offset_of;
 
 use super::control::{self, Body};
 use super::frame::{
-    Closed, DELTA, FrameHeader, ImageBegin, ImageCursor, ImageEnd, MAX_FRAME, MAY_SKIP,
-    PROVISIONAL, Skip, Start, WireAck, WireClaim, kind,
+    Answer, Closed, DELTA, FrameHeader, ImageBegin, ImageCursor, ImageEnd, MAX_FRAME, MAY_SKIP,
+    PROVISIONAL, Skip, Start, Whole, WireAck, WireClaim, kind,
 };
 use super::record::{Kind, RecordHeader};
 use super::{ALPN, FEATURES, PROTOCOL};
@@ -44,7 +44,7 @@ fn constants() -> String {
 }
 
 fn kinds() -> String {
-    let rows: [(u8, &str, &str, &str); 10] = [
+    let rows: [(u8, &str, &str, &str); 12] = [
         (kind::START, "START", "region", "`Start`"),
         (kind::RECORDS, "RECORDS", "region", "`count` records"),
         (kind::SKIP, "SKIP", "region", "`Skip`"),
@@ -57,6 +57,8 @@ fn kinds() -> String {
             "`ImageEnd`, then `count` times `WireClaim`; `aux` is the transfer",
         ),
         (kind::ACK, "ACK", "datagram", "`count` times `WireAck`"),
+        (kind::WHOLE, "WHOLE", "region", "`Whole`"),
+        (kind::ANSWER, "ANSWER", "region", "`Answer`, then `count` records, 0 or 1"),
         (
             kind::IMAGE_BEGIN,
             "IMAGE_BEGIN",
@@ -97,6 +99,8 @@ fn structures() -> String {
     structure!(out, ImageEnd { records, digest });
     structure!(out, WireClaim { origin, reserved, epoch, position, since, closed });
     structure!(out, WireAck { region, flags, reserved, epoch, received, applied });
+    structure!(out, Whole { position, stamp, what, reserved });
+    structure!(out, Answer { search, outcome, reserved });
     out + "\n"
 }
 
@@ -111,7 +115,7 @@ fn record_kinds() -> String {
 type Fields = &'static [(&'static str, &'static str)];
 
 fn messages() -> String {
-    let rows: [(Body, &str, Fields); 14] = [
+    let rows: [(Body, &str, Fields); 15] = [
         (Body::Hello(control::Hello::default()), "Hello", control::Hello::FIELDS),
         (Body::HelloAck(control::HelloAck::default()), "HelloAck", control::HelloAck::FIELDS),
         (Body::Reject(control::Reject::default()), "Reject", control::Reject::FIELDS),
@@ -129,6 +133,7 @@ fn messages() -> String {
             "ImageRefused",
             control::ImageRefused::FIELDS,
         ),
+        (Body::Search(control::Search::default()), "Search", control::Search::FIELDS),
         (Body::Stable(control::Stable::default()), "Stable", control::Stable::FIELDS),
         (Body::Clock(control::Clock::default()), "Clock", control::Clock::FIELDS),
         (Body::Bye(control::Bye::default()), "Bye", control::Bye::FIELDS),

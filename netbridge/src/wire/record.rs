@@ -54,12 +54,21 @@ pub struct Change<'a> {
     pub deadline: Option<u64>,
     /// Whether the change was made because the entry before it had expired.
     pub expiration: bool,
+    /// Whether the key was absent on the node that made it. Live changes only.
+    pub created: bool,
+    /// Whether it was part of an operation on many keys.
+    pub bulk: bool,
 }
 
 /// Flag: eight bytes between header and key are the deadline.
 pub const DEADLINE: u8 = 0x01;
 /// Flag: see [`Change::expiration`].
 pub const EXPIRATION: u8 = 0x02;
+
+/// Flag: see [`Change::bulk`].
+pub const BULK: u8 = 0x20;
+/// Flag: see [`Change::created`].
+pub const CREATED: u8 = 0x40;
 
 /// Before each record's key and value.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -77,7 +86,7 @@ pub struct RecordHeader {
     pub origin: U16,
     /// See [`Kind`].
     pub kind: u8,
-    /// [`DEADLINE`], [`EXPIRATION`]; others are refused.
+    /// [`DEADLINE`], [`EXPIRATION`], [`BULK`], [`CREATED`]; others are refused.
     pub flags: u8,
     /// 0.
     pub reserved: U16,
@@ -111,7 +120,9 @@ pub fn push(out: &mut Vec<u8>, change: &Change<'_>) -> bool {
         origin: U16::new(change.origin),
         kind: change.kind as u8,
         flags: if change.deadline.is_some() { DEADLINE } else { 0 }
-            | if change.expiration { EXPIRATION } else { 0 },
+            | if change.expiration { EXPIRATION } else { 0 }
+            | if change.bulk { BULK } else { 0 }
+            | if change.created { CREATED } else { 0 },
         reserved: U16::new(0),
     };
     out.extend_from_slice(header.as_bytes());
@@ -166,7 +177,7 @@ impl<'a> Records<'a> {
         }
         let kind = Kind::from_u8(kind)
             .filter(|k| {
-                flags & !(DEADLINE | EXPIRATION) == 0
+                flags & !(DEADLINE | EXPIRATION | BULK | CREATED) == 0
                     && *k != Kind::Transit
                     && header.origin.get() != 0
             })
@@ -185,6 +196,8 @@ impl<'a> Records<'a> {
             origin: header.origin.get(),
             deadline: deadline.try_into().ok().map(u64::from_le_bytes),
             expiration: flags & EXPIRATION != 0,
+            created: flags & CREATED != 0,
+            bulk: flags & BULK != 0,
         };
         Ok(Some((change, bytes)))
     }

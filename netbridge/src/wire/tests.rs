@@ -3,8 +3,8 @@
 use super::WireError;
 use super::control::{self, Body};
 use super::frame::{
-    self, Body as Frame, Closed, FrameHeader, Frames, ImageEnd, MAX_FRAME, MAY_SKIP, Start,
-    WireAck, WireClaim, kind,
+    self, Answer, Body as Frame, Closed, FrameHeader, Frames, ImageEnd, MAX_FRAME, MAY_SKIP, Start,
+    Whole, WireAck, WireClaim, kind,
 };
 use super::record::{self, Change, Kind};
 use zerocopy::IntoBytes;
@@ -15,7 +15,9 @@ fn change<'a>(key: &'a [u8], value: &'a [u8]) -> Change<'a> {
     let kind = Kind::Value;
     // Short keys have neither, longer ones both.
     let (deadline, expiration) = ((key.len() > 1).then_some(1 << 50), key.len() > 1);
-    Change { position: 3, key, value, kind, version: 1 << 60, origin: 2, deadline, expiration }
+    let (created, bulk) = (key.len() > 1, key.len() > 300);
+    let (position, version, origin) = (3, 1 << 60, 2);
+    Change { position, key, value, kind, version, origin, deadline, expiration, created, bulk }
 }
 
 fn sample() -> Vec<u8> {
@@ -40,6 +42,13 @@ fn sample() -> Vec<u8> {
     };
     let parts: [&[u8]; 2] = [end.as_bytes(), claim.as_bytes()];
     frame::push_parts(&mut out, kind::IMAGE_END, 5, 1, 77, &parts);
+    let whole = Whole { position: 8.into(), stamp: (1 << 60).into(), what: 1, reserved: [0; 7] };
+    frame::push(&mut out, kind::WHOLE, 5, &whole);
+    let answer = Answer { search: 4.into(), outcome: 1, reserved: [0; 7] };
+    let at = frame::open(&mut out);
+    out.extend_from_slice(answer.as_bytes());
+    assert!(record::push(&mut out, &change(b"k", b"v")));
+    frame::close(&mut out, at, kind::ANSWER, 5, 1, 0);
     out
 }
 
@@ -49,7 +58,10 @@ fn read(bytes: &[u8]) -> Result<(usize, usize), WireError> {
     let (mut f, mut r) = (0, 0);
     while let Some((_, body)) = frames.next_frame()? {
         f += 1;
-        if let Frame::Records(mut records) | Frame::Image(_, mut records) = body {
+        if let Frame::Records(mut records)
+        | Frame::Image(_, mut records)
+        | Frame::Answer(_, mut records) = body
+        {
             while let Some((change, bytes)) = records.next_record()? {
                 assert_eq!(bytes.len(), record::encoded_len(&change));
                 r += 1;
@@ -62,7 +74,7 @@ fn read(bytes: &[u8]) -> Result<(usize, usize), WireError> {
 #[test]
 fn frames_come_back_as_they_were() {
     let bytes = sample();
-    assert_eq!(read(&bytes), Ok((4, 3)));
+    assert_eq!(read(&bytes), Ok((6, 4)));
     let mut frames = Frames::new(&bytes);
     let (region, first) = frames.next_frame().unwrap().unwrap();
     assert_eq!(region, 5);
@@ -104,7 +116,7 @@ fn unknown_frames_are_skipped_only_when_they_say_so() {
     assert_eq!(read(&bytes), Err(WireError::UnknownKind { kind: 99 }));
     bytes[std::mem::offset_of!(FrameHeader, flags)] = MAY_SKIP;
     bytes.extend_from_slice(&sample());
-    assert_eq!(read(&bytes), Ok((4, 3)));
+    assert_eq!(read(&bytes), Ok((6, 4)));
 }
 
 #[test]
@@ -174,7 +186,7 @@ fn damaged_and_random_bytes_never_panic() {
         if round % 3 == 0 && bytes.len() >= size_of::<FrameHeader>() {
             let body = (bytes.len() - size_of::<FrameHeader>()) as u32;
             bytes[..4].copy_from_slice(&body.to_le_bytes());
-            bytes[4] = [1, 2, 3, 4, 16, 17, 32, 200][(random() % 8) as usize];
+            bytes[4] = [1, 2, 3, 4, 16, 17, 32, 40, 41, 200][(random() % 10) as usize];
         }
         let _ = read(&bytes);
         let _ = control::decode(&bytes);

@@ -117,11 +117,13 @@ fn changes_up_to_the_horizon_are_refused_for_absent_keys() {
         origin: 2,
         deadline: None,
         expiration: false,
+        created: true,
+        bulk: false,
     };
     assert_eq!(feed.apply(change(b"here", 10)).expect("apply"), Applied::Newer);
     feed.raise_horizon(20).expect("no fork");
     assert_eq!(feed.apply(change(b"gone", 20)).expect("apply"), Applied::Older);
-    assert_eq!(feed.merge(change(b"here", 15)).expect("merge"), Applied::Newer);
+    assert_eq!(feed.merge(change(b"here", 15), true).expect("merge"), Applied::Newer);
     assert_eq!(feed.apply(change(b"gone", 21)).expect("apply"), Applied::Newer);
     assert!(!feed.restamp(b"here", 10, 2).expect("restamp"), "it has changed since");
     assert!(feed.restamp(b"here", 15, 2).expect("restamp"));

@@ -15,8 +15,8 @@ use crate::check::words::{Plan, Words};
 use crate::error::Result;
 use crate::layout::record::{
     DEADLINE_BYTES, FLAG_BULK, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE,
-    PREVIOUS_BYTES, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_ANNOUNCED, STATE_CREATED,
-    STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
+    FLAG_VALUELESS, PREVIOUS_BYTES, RECORD_HEADER, RecordHeader, STATE_ABANDONED, STATE_ANNOUNCED,
+    STATE_CREATED, STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
 };
 use crate::layout::word::{HIDDEN_TAG, Location, SegmentState, tag_of};
 use crate::region::Kind;
@@ -263,7 +263,12 @@ impl Walk<'_> {
 
     /// Whether the flags name exactly the extensions that are there, and the deadline is a time.
     fn extensions(&mut self, place: &str, record: &Parsed<'_>) {
-        let known = FLAG_DEADLINE | FLAG_PREVIOUS | FLAG_BULK | FLAG_EXPIRATION | FLAG_REMOTE;
+        let known = FLAG_DEADLINE
+            | FLAG_PREVIOUS
+            | FLAG_BULK
+            | FLAG_VALUELESS
+            | FLAG_EXPIRATION
+            | FLAG_REMOTE;
         if self.plan.plain && record.flags & !known != 0 {
             self.found.problem(place, format_args!("has reserved flags {:#x}", record.flags));
         }

@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::check::usage::residents;
-use crate::doctor::figures::Bytes;
 use crate::doctor::{Finding, Fix, Severity};
 use crate::error::{Error, Result};
 use crate::region::file::EXTENSION;
-
-/// Files of a node beside its node file and its regions: the bell and the seat of the bridge, and
-/// the socket at which it tells its state.
-const OTHERS: [&str; 3] = ["bell", "bridge.lock", "bridge.sock"];
 
 /// A temporary file younger than this may have a creator that lives.
 const FRESH: Duration = Duration::from_secs(60);
@@ -39,7 +34,7 @@ pub(super) fn files(home: &Path, found: &mut Vec<Finding>) -> Result<Files> {
                 .remedy("chmod 0700, unless the group is meant to share the node"),
         );
     }
-    let (mut files, mut checkpoints) = (Files::default(), Vec::new());
+    let mut files = Files::default();
     for entry in std::fs::read_dir(home).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -58,10 +53,9 @@ pub(super) fn files(home: &Path, found: &mut Vec<Finding>) -> Result<Files> {
         }
         match name.strip_suffix(&format!(".{EXTENSION}")) {
             _ if name == "node" => files.node = Some(path),
-            _ if OTHERS.contains(&name.as_str()) => {}
+            _ if name == "bell" => {}
             _ if name.starts_with('.') => temporary(&path, &file, found),
             Some(region) => files.regions.push((region.to_owned(), path)),
-            None if imported(&name).is_some() => checkpoints.push(path),
             None => found.push(
                 Finding::new(Severity::Info, "foreign-file", path.display())
                     .what("is no file of vug")
@@ -70,41 +64,7 @@ pub(super) fn files(home: &Path, found: &mut Vec<Finding>) -> Result<Files> {
         }
     }
     files.regions.sort();
-    checkpoints.sort();
-    for path in checkpoints {
-        checkpoint(path, &files, found);
-    }
     Ok(files)
-}
-
-/// The region of `<region>.<16 hexadecimal digits>.import`, which `vug import` leaves when it is
-/// interrupted.
-fn imported(name: &str) -> Option<&str> {
-    let (region, hash) = name.strip_suffix(".import")?.rsplit_once('.')?;
-    let of_hash = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    (!region.is_empty() && hash.len() == 16 && hash.chars().all(of_hash)).then_some(region)
-}
-
-/// A checkpoint of an import: to be gone on from, or of a region that is not there any more.
-fn checkpoint(path: PathBuf, files: &Files, found: &mut Vec<Finding>) {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
-    let Some(region) = imported(&name) else { return };
-    let of = |severity| Finding::new(severity, "import-checkpoint", path.display());
-    if files.regions.iter().any(|(name, _)| name == region) {
-        found.push(
-            of(Severity::Info)
-                .what(format_args!("an import into region {region} runs or was interrupted"))
-                .remedy("`vug import --resume` with the same file and options goes on from there"),
-        );
-    } else {
-        found.push(
-            of(Severity::Warning)
-                .what(format_args!("of an import into region {region}, which there is not"))
-                .remedy("remove it: nothing can go on from it")
-                .fixed_by(Fix::Remove(path.clone())),
-        );
-    }
 }
 
 /// `.name.<random>`: a creator that was killed leaves it where files need a name.
@@ -115,7 +75,7 @@ fn temporary(path: &Path, file: &std::fs::Metadata, found: &mut Vec<Finding>) {
     }
     found.push(
         Finding::new(Severity::Warning, "temporary-file", path.display())
-            .what(format_args!("{} that a killed creator left", Bytes(file.len())))
+            .what(format_args!("{} bytes that a killed creator left", file.len()))
             .remedy("remove it")
             .fixed_by(Fix::Remove(path.into())),
     );
@@ -180,18 +140,5 @@ pub(super) fn unusable(path: &Path, error: &Error) -> Finding {
                 .fixed_by(Fix::Remove(path.into()))
         }
         _ => finding.remedy(error.help()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::imported;
-
-    #[test]
-    fn checkpoints_are_known_by_their_names() {
-        assert_eq!(imported("a.b.0123456789abcdef.import"), Some("a.b"));
-        for other in ["a.import", ".0123456789abcdef.import", "a.0123456789ABCDEF.import"] {
-            assert_eq!(imported(other), None, "{other}");
-        }
     }
 }

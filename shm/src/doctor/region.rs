@@ -2,11 +2,9 @@
 
 use crate::check::check_file_in_use;
 use crate::check::usage::{Hold, Usage, usage};
-use crate::doctor::figures::{Bytes, Count};
 use crate::doctor::home::{Files, unusable};
 use crate::doctor::{Finding, Fix, Severity};
 use crate::layout::header::FORMAT_VERSION;
-use crate::os::barrier;
 
 /// What is known of a region that can be read.
 #[derive(Debug)]
@@ -18,8 +16,6 @@ pub(super) struct Examined {
 
 /// Problems that are listed one by one.
 const LISTED: usize = 5;
-/// Segments that are not worth mentioning: so many are always on the way from full to free.
-const SOME: u64 = 16;
 
 /// Who holds what at this moment.
 pub(super) fn look(files: &Files) -> Vec<Vec<Hold>> {
@@ -90,7 +86,7 @@ fn limits(name: &str, usage: &Usage, found: &mut Vec<Finding>) {
 fn audit(name: &str, report: &crate::check::Report, found: &mut Vec<Finding>) {
     found.push(
         Finding::new(Severity::Info, "format", name)
-            .what(format_args!("format {FORMAT_VERSION}, {} entries", Count(report.entries))),
+            .what(format_args!("format {FORMAT_VERSION}, {} entries", report.entries)),
     );
     let unmendable = report.problems.iter().filter(|problem| !problem.recoverable);
     for problem in unmendable.take(LISTED) {
@@ -116,71 +112,28 @@ fn audit(name: &str, report: &crate::check::Report, found: &mut Vec<Finding>) {
 
 fn memory(name: &str, usage: &Usage, report: &crate::check::Report, found: &mut Vec<Finding>) {
     let records = report.live_bytes + report.dead_bytes;
-    let some = SOME * usage.segment_bytes;
-    if report.dead_bytes > records / 2 && report.dead_bytes > some {
-        let (dead, share) = (Bytes(report.dead_bytes), report.dead_bytes * 100 / records);
+    // A few segments are always on the way from full to free.
+    if report.dead_bytes > records / 2 && report.dead_bytes > 16 * usage.segment_bytes {
+        let (dead, share) = (report.dead_bytes, report.dead_bytes * 100 / records);
         found.push(
             Finding::new(Severity::Info, "fragmentation", name)
-                .what(format_args!("{dead}, {share} % of the records, are dead"))
-                .remedy("they are used again when memory is needed; `vug doctor --fix` cleans now")
-                .fixed_by(Fix::Maintain(name.into())),
-        );
-    }
-    if report.free_bytes > records + report.index_bytes && report.free_bytes > some {
-        found.push(
-            Finding::new(Severity::Info, "idle-memory", name)
-                .what(format_args!("{} of memory hold nothing", Bytes(report.free_bytes)))
-                .remedy(
-                    "it is used again as the region grows; `vug doctor --fix` gives it back to \
-                     the system",
-                )
-                .fixed_by(Fix::Maintain(name.into())),
+                .what(format_args!("{dead} bytes, {share} % of the records, are dead"))
+                .remedy("they are used again when memory is needed"),
         );
     }
     if usage.retired_tables > 0 {
-        found.push(retired_tables(name, usage.retired_tables, barrier::allowed()));
+        found.push(
+            Finding::new(Severity::Info, "retired-table", name)
+                .what(format_args!("{} replaced index tables have memory", usage.retired_tables))
+                .remedy("they are freed when nobody who was in them is stopped"),
+        );
     }
     let full = report.live_bytes + report.index_bytes;
     if full * 10 > usage.max_bytes * 9 {
         found.push(
             Finding::new(Severity::Warning, "full", name)
-                .what(format_args!("{} of {} live", Bytes(full), Bytes(usage.max_bytes)))
+                .what(format_args!("{full} of {} bytes live", usage.max_bytes))
                 .remedy("make the region anew with a larger max_bytes, or remove entries"),
         );
-    }
-}
-
-/// Index tables that were replaced and not freed yet.
-fn retired_tables(name: &str, tables: u64, allowed: barrier::Allowed) -> Finding {
-    let what = format!("{tables} replaced index tables have memory");
-    if allowed.of_all || allowed.expedited {
-        return Finding::new(Severity::Info, "retired-table", name)
-            .what(what)
-            .remedy("they are freed when nobody who was in them is stopped")
-            .fixed_by(Fix::Maintain(name.into()));
-    }
-    Finding::new(Severity::Warning, "retired-table", name)
-        .what(format_args!("{what}, and stay for want of membarrier(2)"))
-        .remedy(
-            "let the processes of the node call membarrier (a sandbox may forbid it): without it \
-             nobody can prove that no reader is in an old table",
-        )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_that_can_never_be_freed_are_a_warning() {
-        let allowed = |expedited, of_all| barrier::Allowed { expedited, of_all };
-        let finding = retired_tables("r", 3, allowed(false, false));
-        assert_eq!((finding.severity, finding.fix), (Severity::Warning, None));
-        assert!(finding.what.contains("for want of membarrier"), "{}", finding.what);
-        for some in [allowed(true, false), allowed(false, true)] {
-            let finding = retired_tables("r", 3, some);
-            assert_eq!(finding.severity, Severity::Info);
-            assert_eq!(finding.fix, Some(Fix::Maintain("r".into())));
-        }
     }
 }

@@ -5,10 +5,8 @@ use std::path::Path;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
-use crate::doctor::figures::Bytes;
 use crate::doctor::region::Examined;
 use crate::doctor::{Finding, Severity};
-use crate::os::barrier;
 
 /// Descriptors that a process with `regions` open regions needs beside its own.
 fn descriptors(regions: usize) -> u64 {
@@ -33,13 +31,6 @@ pub(super) fn examine(home: &Path, regions: &[Examined], found: &mut Vec<Finding
             Finding::new(Severity::Warning, "mappings", "vm.max_map_count")
                 .what(format_args!("{} mappings per process", maps.unwrap_or_default()))
                 .remedy("sysctl vm.max_map_count=65530"),
-        );
-    }
-    if !barrier::allowed().expedited {
-        found.push(
-            Finding::new(Severity::Warning, "membarrier", "membarrier(2)")
-                .what("this process may not make barriers in others: each read makes its own")
-                .remedy("Linux 4.16 or later; let the sandbox of the process allow it"),
         );
     }
     huge_pages(home, found);
@@ -70,10 +61,8 @@ fn file_system(home: &Path, regions: &[Examined], found: &mut Vec<Finding>) {
         found.push(
             Finding::new(Severity::Warning, "file-system-size", &place)
                 .what(format_args!(
-                    "regions may grow by {}, {} of {} are free",
-                    Bytes(bound.saturating_sub(backed)),
-                    Bytes(free),
-                    Bytes(size)
+                    "regions may grow by {} bytes, {free} of {size} are free",
+                    bound.saturating_sub(backed)
                 ))
                 .remedy(
                     "mount -o remount,size=... or smaller regions; else FileSystemFull one day",
@@ -83,7 +72,7 @@ fn file_system(home: &Path, regions: &[Examined], found: &mut Vec<Finding>) {
     if size > 0 && free < size / 20 {
         found.push(
             Finding::new(Severity::Critical, "file-system-full", &place)
-                .what(format_args!("{} of {} are free", Bytes(free), Bytes(size)))
+                .what(format_args!("{free} of {size} bytes are free"))
                 .remedy("remove regions or files, or make the file system larger"),
         );
     }

@@ -48,6 +48,8 @@ fn all() -> Vec<Error> {
         Error::EntryNotFound { region: region() },
         Error::NotAllowed { region: region(), what: "create".into() },
         Error::AckTimeout { region: region(), position: 5 },
+        Error::SearchTimeout { region: region(), limit: std::time::Duration::from_secs(1) },
+        Error::NoBridge { home: path() },
         Error::NotACounter { region: region(), len: Some(3) },
         Error::CounterOverflow { region: region(), value: i64::MAX.into(), delta: 1 },
         Error::NotOfType { region: region(), part: "value", expected: "f64".into(), len: 3 },

@@ -27,8 +27,8 @@ use crate::error::{Error, Result};
 use crate::heap::{Log, words};
 use crate::layout::record::{
     ACCESS_OFFSET, DEADLINE_BYTES, EXTENSION_OFFSET, Extent, FLAG_BULK, FLAG_DEADLINE,
-    FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MEMBER_OFFSET, PREVIOUS_BYTES, RECORD_HEADER,
-    STATE_OFFSET, padded,
+    FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, FLAG_VALUELESS, MEMBER_OFFSET, PREVIOUS_BYTES,
+    RECORD_HEADER, STATE_OFFSET, padded,
 };
 use crate::layout::word::Location;
 
@@ -207,6 +207,12 @@ impl<'m> Record<'m> {
         &self.head
     }
 
+    /// As a guard keeps it.
+    pub(crate) fn lend(&self) -> Lent<'m> {
+        let (start, value_at, value_len) = (self.start, self.value_at, self.head.value_len);
+        Lent { start, value_at, value_len, _log: core::marker::PhantomData }
+    }
+
     /// Bytes the record takes in its segment.
     pub(crate) fn len(&self) -> usize {
         self.end as usize
@@ -256,6 +262,11 @@ impl<'m> Record<'m> {
     /// Whether it was part of an operation on many keys.
     pub(crate) fn is_bulk(&self) -> bool {
         self.head.flags & FLAG_BULK != 0
+    }
+
+    /// Of kind `Transit`: whether the entry has no value.
+    pub(crate) fn is_valueless(&self) -> bool {
+        self.head.flags & FLAG_VALUELESS != 0
     }
 
     /// Whether the change came from another node.

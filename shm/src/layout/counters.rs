@@ -102,6 +102,9 @@ counters! {
     RemoveAlls remove_alls: "calls that destroyed many entries",
     EventsDropped events_dropped: "evictions and expiries that were not announced",
     ListenerPanics listener_panics: "panics of listeners",
+    DroppedUnknown dropped_unknown: "changes of other nodes dropped because the key is not here",
+    Searches searches: "reads that asked other nodes",
+    Searched searched: "values that other nodes gave in answer, and were stored here",
 }
 
 impl ThreadDescriptor {

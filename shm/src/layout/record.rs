@@ -64,6 +64,8 @@ pub(crate) const FLAG_DEADLINE: u8 = 0x01;
 pub(crate) const FLAG_PREVIOUS: u8 = 0x04;
 /// The change was part of an operation on many keys.
 pub(crate) const FLAG_BULK: u8 = 0x08;
+/// Of kind `TRANSIT`: the entry has no value.
+pub(crate) const FLAG_VALUELESS: u8 = 0x10;
 /// The record was made because the entry before it had expired.
 pub(crate) const FLAG_EXPIRATION: u8 = 0x40;
 /// The change came from another node.

@@ -224,7 +224,12 @@ pub(crate) struct RegionWords {
     /// When that was, microseconds since 1970; a hint.
     pub(crate) quiet_since: AtomicU64,
 
-    pub(crate) reserved: [AtomicU64; 111],
+    pub(crate) reserved: [AtomicU64; 103],
+
+    // What concerns other nodes, for members.
+    /// How long a read may ask other nodes, in microseconds; 0 = 300 s.
+    pub(crate) search_timeout: AtomicU64,
+    pub(crate) search_reserved: [AtomicU64; 7],
 
     // Written by the bridge when a node leaves the acknowledgement set.
     /// How many departures there were.
@@ -247,6 +252,7 @@ const _: () = {
     assert!(core::mem::offset_of!(RegionWords, floor) == 384);
     assert!(core::mem::offset_of!(RegionWords, tables) == 576);
     assert!(core::mem::offset_of!(RegionWords, segments_cleaned) == 896);
+    assert!(core::mem::offset_of!(RegionWords, search_timeout) == 1784);
     assert!(core::mem::offset_of!(RegionWords, departed) == 1848);
     assert!(core::mem::offset_of!(RegionWords, origins) == 2048);
 };

@@ -14,9 +14,9 @@ use crate::layout::node::{
     SLOTS_OFFSET, SlotState, WORDS_OFFSET,
 };
 use crate::layout::record::{
-    FLAG_BULK, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MAX_ALIGNMENT, MAX_KEY,
-    MAX_VALUE, MIN_ALIGNMENT, RecordHeader, STATE_ABANDONED, STATE_ANNOUNCED, STATE_CREATED,
-    STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
+    FLAG_BULK, FLAG_DEADLINE, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, FLAG_VALUELESS,
+    MAX_ALIGNMENT, MAX_KEY, MAX_VALUE, MIN_ALIGNMENT, RecordHeader, STATE_ABANDONED,
+    STATE_ANNOUNCED, STATE_CREATED, STATE_DEAD, STATE_HELPED, STATE_PUBLISHED, STATE_SILENT,
 };
 use crate::layout::region::{
     DepartureWords, Geometry, HASH_XXH3, MAX_BYTES, MAX_SEGMENT, MEMBERS, MIN_BYTES, MIN_SEGMENT,
@@ -204,6 +204,8 @@ fn region_words() -> String {
         quiet_births: "`births` when maintenance last found them changed; any value is right",
         quiet_since: "when that was, microseconds since 1970; any value is right",
         reserved: "zero",
+        search_timeout: "how long a read may ask other nodes, in microseconds; 0 = 300 s",
+        search_reserved: "zero",
         departed: "how many nodes left the acknowledgement set so far",
         departures: "the latest: number n is in place (n - 1) % 8",
         origins: "one entry per incarnation of another origin",
@@ -535,6 +537,9 @@ fn region_events() -> String {
         RegionOp::LocalInvalidate => "the same, only on this node",
         RegionOp::Destroy => "the region is no more: the last event",
         RegionOp::LocalDestroy => "the same, only on this node",
+        RegionOp::Doom => {
+            "other nodes are to destroy theirs, then this one goes; not for listeners"
+        }
     };
     list(&RegionOp::ALL.map(|op| (op as u64, format!("{op:?}"), meaning(op))))
 }
@@ -545,7 +550,10 @@ fn kinds() -> String {
         (Kind::Invalid, "the key is known, its value is not"),
         (Kind::LocalInvalid, "the same, only on this node"),
         (Kind::Tombstone, "destroyed"),
-        (Kind::Transit, "reserved (regions that store nothing)"),
+        (
+            Kind::Transit,
+            "a change on its way to other nodes, or an answer of one; reads do not see it",
+        ),
     ];
     list(&kinds.map(|(kind, meaning)| (kind as u64, format!("{kind:?}"), meaning)))
 }
@@ -558,6 +566,7 @@ fn record_bits() -> String {
         line("flags", u64::from(FLAG_DEADLINE), "the first extension is a deadline"),
         line("flags", u64::from(FLAG_PREVIOUS), "the last extension is the previous record"),
         line("flags", u64::from(FLAG_BULK), "part of an operation on many keys"),
+        line("flags", u64::from(FLAG_VALUELESS), "of kind Transit: the entry has no value"),
         line("flags", u64::from(FLAG_EXPIRATION), "the entry before it had expired"),
         line("flags", u64::from(FLAG_REMOTE), "the change came from another node"),
         line("state", u64::from(STATE_DEAD), "the record is not in the index (any more)"),

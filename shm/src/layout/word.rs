@@ -405,6 +405,15 @@ impl RingOp {
     }
 }
 
+/// Who did something to a whole region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doer {
+    /// The member in this slot of the node file.
+    Member(u16),
+    /// Another node.
+    Node(u16),
+}
+
 /// What happened to a whole region. The number of the location that names no record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -423,10 +432,12 @@ pub(crate) enum RegionOp {
     Destroy = 5,
     /// The same, only on this node.
     LocalDestroy = 6,
+    /// Other nodes are to destroy theirs, then this one goes. Not for listeners.
+    Doom = 7,
 }
 
 impl RegionOp {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::LookAgain,
         Self::Clear,
         Self::LocalClear,
@@ -434,21 +445,31 @@ impl RegionOp {
         Self::LocalInvalidate,
         Self::Destroy,
         Self::LocalDestroy,
+        Self::Doom,
     ];
 
-    /// The word of it, done by the member in slot `member` of the node file.
-    pub(crate) fn location(self, member: u16) -> Location {
-        Location(Location::NONE.0 | (u64::from(member) << 8) | self as u64)
+    /// Set if it was done by a node, not by a member.
+    const BY_NODE: u64 = 1 << 24;
+
+    /// The word of it.
+    pub(crate) fn location(self, by: Doer) -> Location {
+        let by = match by {
+            Doer::Member(slot) => u64::from(slot) << 8,
+            Doer::Node(origin) => Self::BY_NODE | (u64::from(origin) << 8),
+        };
+        Location(Location::NONE.0 | by | self as u64)
     }
 
-    /// What a location that names no record says, and which member did it; `None` for a record.
-    pub(crate) fn of(location: Location) -> Option<(Self, u16)> {
+    /// What a location that names no record says, and who did it; `None` for a record.
+    pub(crate) fn of(location: Location) -> Option<(Self, Doer)> {
         if u64::from(location.segment()) != MAX_SEGMENTS {
             return None;
         }
         // What this version does not know calls for a look at the region.
         let known = Self::ALL.into_iter().find(|op| *op as u64 == location.0 & 0xff);
-        Some((known.unwrap_or(Self::LookAgain), (location.0 >> 8) as u16))
+        let by = (location.0 >> 8) as u16;
+        let by = if location.0 & Self::BY_NODE == 0 { Doer::Member(by) } else { Doer::Node(by) };
+        Some((known.unwrap_or(Self::LookAgain), by))
     }
 }
 
@@ -519,9 +540,12 @@ mod tests {
         let cell = CellWord::new(1025, RingOp::Remote, location);
         assert_eq!((cell.lap(), cell.op(), cell.location()), (1, RingOp::Remote, location));
         for op in RegionOp::ALL {
-            assert_eq!(RegionOp::of(op.location(0xfedc)), Some((op, 0xfedc)));
+            for by in [Doer::Member(0xfedc), Doer::Node(0xfedc)] {
+                assert_eq!(RegionOp::of(op.location(by)), Some((op, by)));
+            }
         }
-        assert_eq!(RegionOp::of(Location::NONE), Some((RegionOp::LookAgain, 0)));
+        let nobody = Doer::Member(0);
+        assert_eq!(RegionOp::of(Location::NONE), Some((RegionOp::LookAgain, nobody)));
         assert_eq!(RegionOp::of(location), None);
         let word = SegmentWord::new(SegmentState::Sealed, 0xfff, 5);
         assert_eq!(word.state(), Some(SegmentState::Sealed));

@@ -187,6 +187,10 @@ impl<'n> RegionBuilder<'n> {
                 made => break made?,
             }
         };
+        if mapped.is_distributed() {
+            // The bridge finds it at once, not at its next look around.
+            self.node.inner.members.ring_bell_if_asleep();
+        }
         self.node.open_regions().insert(self.name, Arc::downgrade(&mapped));
         Ok(Region { mapped })
     }

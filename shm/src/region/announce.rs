@@ -65,7 +65,7 @@ use crate::crash;
 use crate::heap::record::Record;
 use crate::journal::Once;
 use crate::layout::record::{STATE_ANNOUNCED, STATE_HELPED};
-use crate::layout::word::{Location, RegionOp, RingOp};
+use crate::layout::word::{Doer, Location, RegionOp, RingOp};
 use crate::region::mapped::Mapped;
 use crate::sync::{Acquire, SeqCst};
 
@@ -184,7 +184,8 @@ impl Mapped {
             Once::Found(position) => (position.wrapping_add(1), false),
             Once::Refused => (self.journal().tail(), false),
             Once::Unknown => {
-                self.journal().append(RingOp::Region, RegionOp::LookAgain.location(0));
+                self.journal()
+                    .append(RingOp::Region, RegionOp::LookAgain.location(Doer::Member(0)));
                 crash::point("announce.unknown");
                 (self.journal().append(op, location).wrapping_add(1), true)
             }
@@ -202,7 +203,12 @@ impl Mapped {
 
     /// Puts what happened to the region into the ring. 0 if nobody listens.
     pub(crate) fn announce_region(&self, op: RegionOp) -> u64 {
-        self.announce_loose(op.location(self.me as u16))
+        self.announce_by(op, Doer::Member(self.me as u16))
+    }
+
+    /// The same, for whoever did it.
+    pub(crate) fn announce_by(&self, op: RegionOp, by: Doer) -> u64 {
+        self.announce_loose(op.location(by))
     }
 
     /// Puts the eviction of a record into the ring. 0 if nobody listens.
@@ -228,7 +234,7 @@ impl Mapped {
 
     fn wake_for(&self, op: RingOp) {
         self.wake_listeners();
-        if self.is_distributed() && op == RingOp::Change {
+        if self.is_distributed() && matches!(op, RingOp::Change | RingOp::Region) {
             self.members.ring_bell_if_asleep();
         }
     }

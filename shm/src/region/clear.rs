@@ -39,6 +39,14 @@
 //! has it: [`Mapped::still_stands`]. Else it could publish above the stamp what it computed from
 //! before.
 //!
+//! # Of several nodes
+//!
+//! In a distributed region the ceiling is above the versions that came from other nodes, too, so a
+//! stamp made here is above all that this node has seen. A stamp travels as a change does, and the
+//! higher one stays; what is below it is refused when it arrives, and gone if it was there. A
+//! write of this node that is above a stamp of another, but took place before that arrived, stays:
+//! versions decide, as they do between changes.
+//!
 //! # Cost
 //!
 //! Reads: none, in a region that never was cleared (`special` is 0, in the line of the expiry
@@ -47,20 +55,21 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::crash;
 use crate::error::Result;
 use crate::layout::counters::Counter;
 use crate::layout::region::RegionWords;
-use crate::layout::word::{RegionOp, SlotWord};
+use crate::layout::word::{Doer, RegionOp, SlotWord};
 use crate::reclaim::retire;
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
 use crate::region::write::{NO_RECORD, PROMISE_REGION};
-use crate::region::{Kind, Region, Token};
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, raise};
+use crate::region::{Kind, Region, Token, WriteOptions};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, raise};
 use crate::table::pin::TablePin;
 
 /// Stamps and ceilings are multiples of this; the bits below say what is pending.
@@ -84,6 +93,17 @@ enum Sweep {
     Clear = 1,
     Invalidate = 2,
     LocalInvalidate = 3,
+}
+
+/// What is done to all entries of a region, on every node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// They go.
+    Clear,
+    /// They lose their values.
+    Invalidate,
+    /// The region goes.
+    Destroy,
 }
 
 /// Set in `invalid_stamp` if the invalidation was of this node only.
@@ -201,34 +221,84 @@ impl Mapped {
         crash::point("clear.settled");
     }
 
-    fn clear(self: &Arc<Self>, op: RegionOp) -> Result<()> {
+    /// Position behind the announcement.
+    fn clear(self: &Arc<Self>, op: RegionOp) -> Result<u64> {
         self.count(Counter::Clears, 1)?;
-        self.stamp_and_tell(Sweep::Clear, op)?;
-        self.finish_clear().map(|_| ())
+        let me = Doer::Member(self.me as u16);
+        let position = self.stamp_and_tell(op, me, || self.stamp(Sweep::Clear))?;
+        self.finish_clear()?;
+        Ok(position)
     }
 
-    fn invalidate_all(self: &Arc<Self>, sweep: Sweep) -> Result<()> {
+    fn invalidate_all(self: &Arc<Self>, sweep: Sweep) -> Result<u64> {
         let op = match sweep {
             Sweep::LocalInvalidate => RegionOp::LocalInvalidate,
             _ => RegionOp::Invalidate,
         };
-        self.stamp_and_tell(sweep, op)
+        self.stamp_and_tell(op, Doer::Member(self.me as u16), || self.stamp(sweep))
+    }
+
+    /// What another node did to all entries that are older than `stamp`; false if that much was
+    /// done here already. What was cleared is swept out by who counts, maintains or needs room.
+    pub(crate) fn stamp_as(self: &Arc<Self>, whole: Whole, stamp: u64, node: u16) -> Result<bool> {
+        let words = self.words();
+        let stamp = stamp & VERSION;
+        let (op, word) = match whole {
+            Whole::Clear => (RegionOp::Clear, &words.clear_stamp),
+            Whole::Invalidate => (RegionOp::Invalidate, &words.invalid_stamp),
+            Whole::Destroy => return self.destroy_as(node),
+        };
+        if stamp <= word.load(SeqCst) & VERSION || stamp > LAST {
+            return Ok(false);
+        }
+        self.stamp_and_tell(op, Doer::Node(node), || self.raise_stamp(word, stamp))?;
+        Ok(true)
+    }
+
+    /// As [`Mapped::stamp`] does, for a stamp that was made elsewhere: the ceiling is above it, so
+    /// the next one made here is. Killed anywhere, it comes again.
+    fn raise_stamp(&self, word: &AtomicU64, stamp: u64) {
+        let words = self.words();
+        words.special.store(1, SeqCst);
+        crash::point("clear.special");
+        loop {
+            let seen = words.ceiling.load(SeqCst);
+            if seen & PENDING != 0 {
+                self.finish_stamp(seen);
+                continue;
+            }
+            let above = (seen & VERSION).max(stamp.wrapping_add(UNIT)) | STAMPED;
+            if words.ceiling.compare_exchange(seen, above, SeqCst, SeqCst).is_ok() {
+                break;
+            }
+        }
+        crash::point("clear.ceiling");
+        raise(&words.floor, stamp);
+        crash::point("clear.floor");
+        raise(word, stamp);
+        crash::point("clear.stamped");
     }
 
     /// Listeners learn of a stamp also if its caller dies: by recovery, once too often at worst.
-    fn stamp_and_tell(self: &Arc<Self>, sweep: Sweep, op: RegionOp) -> Result<()> {
+    /// Position behind the announcement.
+    fn stamp_and_tell(
+        self: &Arc<Self>,
+        op: RegionOp,
+        by: Doer,
+        stamp: impl FnOnce(),
+    ) -> Result<u64> {
         let context = self.context()?;
         let intent = &self.descriptor(&context).intent;
         intent.slot.store(0, Release);
         intent.announce.store(PROMISE_REGION, Release);
         intent.record.store(NO_RECORD, Release);
         crash::point("clear.promised");
-        self.stamp(sweep);
-        self.tell_all(op);
+        stamp();
+        let position = self.tell_all(op, by);
         intent.record.store(0, Release);
         crash::point("clear.told");
         intent.announce.store(0, Release);
-        Ok(())
+        Ok(position)
     }
 
     /// Sweeps out what was cleared, if anything is left of it. Whether there was.
@@ -330,12 +400,25 @@ impl Region {
     /// A caller that is killed has cleared the region or not; what it left in the index, the next
     /// one sweeps who counts, maintains, or finds the region full.
     ///
+    /// In a distributed region the clear has a version: the highest that this node has seen, and one
+    /// more. On every node entries with a lower version are gone, whenever they come; so it does
+    /// not matter in which order clear and changes of other nodes arrive, nor whether a node was
+    /// away. Returns when all nodes that can be reached have cleared, whatever the scope.
+    ///
     /// # Errors
-    /// `NotBuiltYet` in a distributed region; `RegionDestroyed`, `RegionClosed`, `ForkedChild`,
-    /// `TooManyThreads`, `Damaged`.
+    /// `RegionDestroyed`, `RegionClosed`, `ForkedChild`, `TooManyThreads`, `Damaged`.
     pub fn clear(&self) -> Result<()> {
-        self.on_this_node_only("clear")?;
-        self.mapped.clear(RegionOp::Clear)
+        self.clear_with(&WriteOptions::default())
+    }
+
+    /// [`Region::clear`], waiting for other nodes as the options say.
+    ///
+    /// # Errors
+    /// As [`Region::clear`]; `AckTimeout`, then it took place on this node.
+    pub fn clear_with(&self, options: &WriteOptions) -> Result<()> {
+        self.mapped.check_life()?;
+        let position = self.mapped.clear(RegionOp::Clear)?;
+        self.wait_everywhere(position, options)
     }
 
     /// [`Region::clear`] on this node only, for all its processes.
@@ -344,8 +427,10 @@ impl Region {
     /// `NotAllowed` in a distributed replicate, else as [`Region::clear`].
     pub fn local_clear(&self) -> Result<()> {
         self.may_differ("local_clear")?;
-        self.on_this_node_only("local_clear")?;
-        self.mapped.clear(RegionOp::LocalClear)
+        if self.mapped.is_distributed() {
+            return self.mapped.leave_all();
+        }
+        self.mapped.clear(RegionOp::LocalClear).map(|_| ())
     }
 
     /// Takes the value of every entry and keeps its key, at one instant, as [`Region::clear`] does.
@@ -355,8 +440,17 @@ impl Region {
     /// # Errors
     /// As [`Region::clear`].
     pub fn invalidate_region(&self) -> Result<()> {
-        self.on_this_node_only("invalidate_region")?;
-        self.mapped.invalidate_all(Sweep::Invalidate)
+        self.invalidate_region_with(&WriteOptions::default())
+    }
+
+    /// [`Region::invalidate_region`], waiting for other nodes as the options say.
+    ///
+    /// # Errors
+    /// As [`Region::clear_with`].
+    pub fn invalidate_region_with(&self, options: &WriteOptions) -> Result<()> {
+        self.mapped.check_life()?;
+        let position = self.mapped.invalidate_all(Sweep::Invalidate)?;
+        self.wait_everywhere(position, options)
     }
 
     /// [`Region::invalidate_region`] on this node only, for all its processes.
@@ -365,8 +459,19 @@ impl Region {
     /// `NotAllowed` in a distributed replicate, else as [`Region::clear`].
     pub fn local_invalidate_region(&self) -> Result<()> {
         self.may_differ("local_invalidate_region")?;
-        self.on_this_node_only("local_invalidate_region")?;
-        self.mapped.invalidate_all(Sweep::LocalInvalidate)
+        if self.mapped.is_distributed() {
+            return self.mapped.invalidate_each();
+        }
+        self.mapped.invalidate_all(Sweep::LocalInvalidate).map(|_| ())
+    }
+
+    /// Waits for all other nodes, whatever the scope.
+    pub(crate) fn wait_everywhere(&self, position: u64, options: &WriteOptions) -> Result<()> {
+        if !self.mapped.has_others() {
+            return Ok(());
+        }
+        let until = options.ack_within.map(|limit| Instant::now() + limit);
+        self.mapped.wait_released(position, until)
     }
 }
 

@@ -45,12 +45,19 @@ pub struct EntryInfo {
 }
 
 impl Region {
-    /// [`Region::create`] of an entry without a value: the key is present and invalid.
+    /// [`Region::create`] of an entry without a value: the key is present and invalid. Replicates
+    /// learn of it, and nodes with interest `all`; a distributed `normal` region only notes that
+    /// the key is wanted here, so a read asks the other nodes for the value.
     ///
     /// # Errors
     /// `EntryExists` if the key is present, valid or not, else as [`Region::put`].
     pub fn create_invalid(&self, key: &[u8]) -> Result<Outcome> {
-        self.create_as(key, &[], Kind::Invalid, &WriteOptions::default())
+        // Other nodes may have a value: that the key is wanted here says nothing about it.
+        let attributes = &self.mapped.attributes;
+        let wanted =
+            attributes.scope.is_distributed() && attributes.data_policy == DataPolicy::Normal;
+        let kind = if wanted { Kind::LocalInvalid } else { Kind::Invalid };
+        self.create_as(key, &[], kind, &WriteOptions::default())
     }
 
     pub(crate) fn create_as(
@@ -60,10 +67,10 @@ impl Region {
         kind: Kind,
         options: &WriteOptions,
     ) -> Result<Outcome> {
-        if self.stores() {
-            self.allow_atomic("create")?;
-        }
-        self.write(key, value, kind, Condition::Absent, options)?
+        let change = Change::new(key, value, kind, Condition::Absent);
+        let deadline = self.deadline_of(options)?.filter(|_| kind == Kind::Value);
+        let written = self.mapped.write(Change { local: false, deadline, ..change })?;
+        self.wait_for(written, options)?
             .map_err(|_| Error::EntryExists { region: self.name().into() })
     }
 
@@ -91,7 +98,21 @@ impl Region {
         match self.write(key, &[], kind, Condition::Valued, &options)? {
             Ok(outcome) => Ok(Some(outcome)),
             Err(Some(_)) => Ok(None),
+            Err(None) if kind == Kind::Invalid && self.asks_for_presence(key)? => {
+                self.invalidate_elsewhere(key)
+            }
             Err(None) => Err(self.not_found()),
+        }
+    }
+
+    /// The entry is not here: what is done to it passes through.
+    fn invalidate_elsewhere(&self, key: &[u8]) -> Result<Option<Outcome>> {
+        let change = Change::new(key, &[], Kind::Transit, Condition::Absent);
+        let written = self.mapped.write(Change { valueless: true, ..change })?;
+        match self.wait_for(written, &WriteOptions::default())? {
+            Ok(outcome) => Ok(Some(outcome)),
+            // Somebody has made it here meanwhile.
+            Err(_) => self.invalidate_as(key, Kind::Invalid),
         }
     }
 

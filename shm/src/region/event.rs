@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::heap::record::{Mark, Record};
-use crate::layout::word::{CellWord, Location, RegionOp, RingOp};
+use crate::layout::word::{CellWord, Doer, Location, RegionOp, RingOp};
 use crate::region::attributes::DataPolicy;
 use crate::region::clear::LOCAL;
 use crate::region::mapped::Mapped;
@@ -88,7 +88,7 @@ impl EventKind {
 
     fn of_region(op: RegionOp) -> Option<Self> {
         Some(match op {
-            RegionOp::LookAgain => return None,
+            RegionOp::LookAgain | RegionOp::Doom => return None,
             RegionOp::Clear => Self::Clear,
             RegionOp::LocalClear => Self::LocalClear,
             RegionOp::Invalidate => Self::RegionInvalidate,
@@ -192,6 +192,15 @@ pub(crate) enum Told {
     EvictionGone,
 }
 
+/// What a record says about its entry: one in transit says it for other nodes.
+pub(crate) fn meaning(record: &Record<'_>, kind: Kind) -> Kind {
+    match kind {
+        Kind::Transit if record.is_valueless() => Kind::Invalid,
+        Kind::Transit => Kind::Value,
+        kind => kind,
+    }
+}
+
 impl Mapped {
     /// Reads the change that a cell names. `wanted` decides by key and record before anything is
     /// copied.
@@ -202,8 +211,11 @@ impl Mapped {
         cell: CellWord,
         wanted: impl Fn(&Record<'_>) -> bool,
     ) -> Result<Told> {
-        if let Some((op, member)) = RegionOp::of(cell.location()) {
-            let event = |kind| Told::Event(self.region_event(kind, position, Some(member)));
+        if let Some((op, by)) = RegionOp::of(cell.location()) {
+            if op == RegionOp::Doom {
+                return Ok(Told::Nothing);
+            }
+            let event = |kind| Told::Event(self.region_event(kind, position, Some(by)));
             return Ok(EventKind::of_region(op).map_or(Told::LookAgain, event));
         }
         let hazard = self.hazard(context, 0);
@@ -225,13 +237,8 @@ impl Mapped {
         if member == self.me as u16 { Origin::ThisMember } else { Origin::Member(member) }
     }
 
-    /// `member`: the slot of who caused it, if that is known.
-    pub(crate) fn region_event(
-        &self,
-        kind: EventKind,
-        position: u64,
-        member: Option<u16>,
-    ) -> Event {
+    /// `by`: who caused it, if that is known.
+    pub(crate) fn region_event(&self, kind: EventKind, position: u64, by: Option<Doer>) -> Event {
         let version = match kind {
             EventKind::Clear | EventKind::LocalClear => {
                 self.words().clear_stamp.load(crate::sync::Acquire)
@@ -241,7 +248,13 @@ impl Mapped {
             }
             _ => 0,
         };
-        let token = Token { version, origin: self.members.origin(), kind: Kind::Tombstone };
+        let origin = match by {
+            None => Origin::Unknown,
+            Some(Doer::Member(slot)) => self.origin_of(slot),
+            Some(Doer::Node(node)) => Origin::Node(node),
+        };
+        let node = if let Origin::Node(node) = origin { node } else { self.members.origin() };
+        let token = Token { version, origin: node, kind: Kind::Tombstone };
         Event {
             kind,
             position,
@@ -249,7 +262,7 @@ impl Mapped {
             value: None,
             old: OldValue::NotAvailable,
             token,
-            origin: member.map_or(Origin::Unknown, |member| self.origin_of(member)),
+            origin,
             expiration: false,
             bulk: false,
         }
@@ -302,15 +315,15 @@ impl Mapped {
         token: Token,
     ) -> Told {
         let (mark, expiration) = (record.mark(), record.is_expiration());
-        let Some(kind) = EventKind::of_entry(token.kind, mark, expiration, op == RingOp::Local)
-        else {
+        let became = meaning(record, token.kind);
+        let Some(kind) = EventKind::of_entry(became, mark, expiration, op == RingOp::Local) else {
             return Told::Nothing;
         };
         Told::Event(Event {
             kind,
             position,
             key: record.key().to_vec(),
-            value: (token.kind == Kind::Value).then(|| record.value().to_vec()),
+            value: (became == Kind::Value).then(|| record.value().to_vec()),
             old: self.old_value(context, record),
             token,
             origin: self.origin_of_record(record, token),

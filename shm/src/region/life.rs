@@ -29,10 +29,10 @@ use std::sync::atomic::Ordering;
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::layout::region::TABLES;
-use crate::layout::word::RegionOp;
-use crate::region::Region;
+use crate::layout::word::{Doer, RegionOp};
 use crate::region::file;
 use crate::region::mapped::Mapped;
+use crate::region::{Region, WriteOptions};
 use crate::sync::SeqCst;
 
 /// What a destroyed region has in its word `table` beside the number of the table: so many bits
@@ -76,14 +76,24 @@ impl Mapped {
         Ok(())
     }
 
-    /// Tells everybody who waits or listens that something happened to all of the region.
-    pub(crate) fn tell_all(&self, op: RegionOp) {
-        self.announce_region(op);
+    /// Tells everybody who waits or listens that something happened to all of the region. Position
+    /// behind the announcement.
+    pub(crate) fn tell_all(&self, op: RegionOp, by: Doer) -> u64 {
+        let position = self.announce_by(op, by);
         self.wake_listeners();
         self.wake_all_keys();
+        position
     }
 
-    fn destroy(&self, op: RegionOp) -> Result<()> {
+    /// Destroys the region because node `origin` did; false if it was destroyed already.
+    pub(crate) fn destroy_as(&self, origin: u16) -> Result<bool> {
+        match self.destroy(RegionOp::Destroy, Doer::Node(origin)) {
+            Err(Error::RegionDestroyed { .. }) => Ok(false),
+            destroyed => destroyed.map(|()| true),
+        }
+    }
+
+    fn destroy(&self, op: RegionOp, by: Doer) -> Result<()> {
         self.check_life()?;
         let table = &self.words().table;
         let marked = table.fetch_or(DESTROYED, SeqCst);
@@ -94,7 +104,7 @@ impl Mapped {
         let id = self.log.file_id();
         let unnamed = id.map_or(Ok(()), |_| file::unname(self.path(), id));
         crash::point("destroy.unnamed");
-        self.tell_all(op);
+        self.tell_all(op, by);
         self.wake_writers();
         unnamed
     }
@@ -125,13 +135,33 @@ impl Region {
 
     /// Destroys the region with all its entries, on every node that has it.
     ///
+    /// In a distributed region, whatever its scope, the others go first: this one is destroyed when
+    /// every node that can be reached has done so. A caller that is killed meanwhile leaves it here;
+    /// so does a node keep its copy that was away for longer than the bridge waits.
+    ///
     /// # Errors
-    /// `RegionDestroyed` if somebody else was faster, `RegionClosed`, `ForkedChild`; `NotBuiltYet`
-    /// in a distributed region. `Io` if the file could not be removed: the region is destroyed, and
-    /// who creates it anew tries again.
+    /// `RegionDestroyed` if somebody else was faster, `RegionClosed`, `ForkedChild`. `Io` if the file
+    /// could not be removed: the region is destroyed, and who creates it anew tries again.
     pub fn destroy_region(&self) -> Result<()> {
-        self.on_this_node_only("destroy_region")?;
-        self.mapped.destroy(RegionOp::Destroy)
+        self.destroy_region_with(&WriteOptions::default())
+    }
+
+    /// [`Region::destroy_region`], waiting for other nodes as the options say.
+    ///
+    /// # Errors
+    /// As [`Region::destroy_region`]; `AckTimeout`, then other nodes may have destroyed it, and this
+    /// one has not: call again, or [`Region::local_destroy_region`].
+    pub fn destroy_region_with(&self, options: &WriteOptions) -> Result<()> {
+        self.mapped.check_life()?;
+        if self.mapped.has_others() {
+            let position = self.mapped.announce_region(RegionOp::Doom);
+            match self.wait_everywhere(position, options) {
+                // So did another node at the same time.
+                Err(Error::RegionDestroyed { .. }) => return Ok(()),
+                waited => waited?,
+            }
+        }
+        self.mapped.destroy(RegionOp::Destroy, Doer::Member(self.mapped.me as u16))
     }
 
     /// Destroys the region with all its entries on this node, for all its processes. There is no
@@ -140,17 +170,8 @@ impl Region {
     /// # Errors
     /// As [`Region::destroy_region`], and allowed in every region.
     pub fn local_destroy_region(&self) -> Result<()> {
-        self.mapped.destroy(RegionOp::LocalDestroy)
-    }
-
-    /// What would have to be carried to other nodes, and is not yet.
-    pub(crate) fn on_this_node_only(&self, operation: &str) -> Result<()> {
-        self.mapped.check_life()?;
-        if self.mapped.is_distributed() {
-            let what = format!("`{operation}` in a distributed scope");
-            return Err(Error::NotBuiltYet { what });
-        }
-        Ok(())
+        let me = Doer::Member(self.mapped.me as u16);
+        self.mapped.destroy(RegionOp::LocalDestroy, me)
     }
 
     /// What takes entries from one replicate only is refused: replicates hold everything.

@@ -73,6 +73,8 @@ pub(crate) struct Mapped {
     pub(crate) cursors: Mutex<u64>,
     /// Whether puts store a value of local scope that nothing evicts.
     pub(crate) puts_plainly: bool,
+    /// Whether other nodes may know what is not here.
+    pub(crate) searches: bool,
     /// Whether readers of this process set hazard words by plain stores.
     pub(crate) plain_hazards: bool,
     /// When a sweep for room last found nothing, by the coarse clock.
@@ -137,6 +139,7 @@ impl Mapped {
             pins: Pins::default(),
             cursors: Mutex::new(0),
             puts_plainly: facts.attributes.puts_plainly(),
+            searches: facts.attributes.searches(),
             plain_hazards: false,
             swept_in_vain: PrivateU64::new(0),
             waited_in_vain: PrivateU64::new(u64::MAX),

@@ -3,6 +3,7 @@
 pub(crate) mod ack;
 pub(crate) mod alter;
 pub(crate) mod announce;
+pub(crate) mod ask;
 pub(crate) mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod bulk;
@@ -20,6 +21,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod index;
 pub(crate) mod iter;
+pub(crate) mod leave;
 pub(crate) mod leftovers;
 pub(crate) mod life;
 pub(crate) mod lifetime;
@@ -185,8 +187,10 @@ impl WriteOptions {
 /// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as destroyed | as destroyed |
 ///
 /// Who waits or listens hears of a destroy or close by the same error, after what happened before.
-/// Guards stay valid in any case. In a distributed region the forms without `local_` are not built
-/// yet, and the local ones, but for `local_destroy_region`, are refused in a replicate.
+/// Guards stay valid in any case. In a distributed region the forms without `local_` hold for all
+/// nodes and return when those that can be reached have done it, whatever the scope; the local
+/// ones, but for `local_destroy_region`, are refused in a replicate, and take entry by entry
+/// elsewhere.
 #[derive(Debug, Clone)]
 pub struct Region {
     pub(crate) mapped: Arc<Mapped>,
@@ -232,10 +236,18 @@ impl Region {
     ///
     /// # Errors
     /// `InvalidKey`, `TooManyThreads`, `ForkedChild`, `Damaged`; `TooManyPins` if the thread holds
-    /// five guards already and the process has no pin left.
+    /// five guards already and the process has no pin left. Of a read that asks other nodes:
+    /// `SearchTimeout`, `NoBridge`, `OutOfSpace`.
+    ///
+    /// In a distributed region with data policy `empty`, `normal` or `preloaded` a read that finds
+    /// nothing here asks other nodes, and blocks meanwhile; what they have is stored here, but in an
+    /// `empty` region. [`Region::get_local`] does not.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Guard<'_>>> {
-        self.mapped.get(key)
+        match self.mapped.get(key)? {
+            None if self.mapped.searches => self.get_elsewhere(key, None),
+            found => Ok(found),
+        }
     }
 
     /// Reads a value in place through a guard that may move to another thread.
@@ -243,7 +255,10 @@ impl Region {
     /// # Errors
     /// As [`Region::get`]; `TooManyPins` when the process pins 254 segments.
     pub fn get_owned(&self, key: &[u8]) -> Result<Option<OwnedGuard>> {
-        self.mapped.get_owned(key)
+        match self.mapped.get_owned(key)? {
+            None if self.mapped.searches => self.get_owned_elsewhere(key),
+            found => Ok(found),
+        }
     }
 
     /// A handle for a key that is read often; the key need not be present.
@@ -266,14 +281,21 @@ impl Region {
                 token
             })
         })?;
-        Ok(found.flatten())
+        match found.flatten() {
+            None if self.mapped.searches => self.read_elsewhere(key, |found| {
+                value.clear();
+                value.extend_from_slice(found);
+                found.token()
+            }),
+            found => Ok(found),
+        }
     }
 
     /// Reads many keys, several times as fast as one after the other when they are not in the
     /// processor's cache. `f` gets the number of each key, in order, and its entry if it has a
     /// value, in place; it may use the region.
     ///
-    /// Each key is read at an instant of its own.
+    /// Each key is read at an instant of its own, on this node only.
     ///
     /// # Errors
     /// As [`Region::get`]. `InvalidKey` before anything is read; `TooManyPins` if the thread holds
@@ -295,14 +317,18 @@ impl Region {
         self.get_many(keys, |_, entry| values.push(entry.map(|entry| entry.value)))
     }
 
-    /// [`Region::get_many`] that returns copies.
+    /// [`Region::get_many`] that returns copies, and asks other nodes for what is not here as
+    /// [`Region::get`] does, for all keys at once.
     ///
     /// # Errors
-    /// As [`Region::get_many`].
+    /// As [`Region::get_many`] and [`Region::get`].
     pub fn get_all<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
         self.mapped.count(Counter::GetAlls, 1)?;
         let mut values = Vec::with_capacity(keys.len());
         self.get_many(keys, |_, entry| values.push(entry.map(|entry| entry.value.to_vec())))?;
+        if self.mapped.searches && values.contains(&None) {
+            self.get_all_elsewhere(keys, &mut values)?;
+        }
         Ok(values)
     }
 
@@ -427,7 +453,8 @@ impl Region {
         self.remove(key)?.ok_or_else(|| Error::EntryNotFound { region: self.name().into() })
     }
 
-    /// Destroys an entry if it is present.
+    /// Destroys an entry if it is present. In a distributed `normal` or `preloaded` region a replicate
+    /// is asked about a key that is not here.
     ///
     /// # Errors
     /// As [`Region::put`].
@@ -440,7 +467,18 @@ impl Region {
     /// # Errors
     /// As [`Region::put_with`].
     pub fn remove_with(&self, key: &[u8], options: &WriteOptions) -> Result<Option<Outcome>> {
-        Ok(self.write(key, &[], Kind::Tombstone, Condition::Present, options)?.ok())
+        match self.write(key, &[], Kind::Tombstone, Condition::Present, options)? {
+            Err(_) if self.asks_for_presence(key)? => {
+                Ok(self.write(key, &[], Kind::Tombstone, Condition::Always, options)?.ok())
+            }
+            done => Ok(done.ok()),
+        }
+    }
+
+    /// Whether a key that is not here is elsewhere: where not every node has every entry, a
+    /// replicate decides.
+    pub(crate) fn asks_for_presence(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.mapped.searches && self.mapped.is_elsewhere(key)?)
     }
 
     /// Number of entries, with a value or invalid, counted by a pass over the index (64 bytes per

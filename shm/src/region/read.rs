@@ -338,6 +338,15 @@ impl Mapped {
         Ok(found.flatten())
     }
 
+    /// Looks at an entry in a way that leaves no trace.
+    pub(crate) fn peek<T>(
+        self: &Arc<Self>,
+        key: &[u8],
+        f: impl FnOnce(&Record<'_>, Token) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.inspect(key, false, f).map(Option::flatten)
+    }
+
     /// Looks at an entry in place and lets `f` see record and token. `access`: a read, which keeps
     /// the entry from being idle and counts in the hit ratio; else it leaves no trace. `f` is no
     /// code of the application.
@@ -387,7 +396,12 @@ impl Region {
     /// As [`Region::get`], without pins.
     #[inline]
     pub fn read(&self, key: &[u8], value: &mut [u8]) -> Result<Option<usize>> {
-        self.mapped.read(key, |found| copy_out(found, value))
+        match self.mapped.read(key, |found| copy_out(found, value))? {
+            None if self.mapped.searches => {
+                self.read_elsewhere(key, |found| copy_out(found, value))
+            }
+            found => Ok(found),
+        }
     }
 }
 

@@ -38,7 +38,7 @@
 //! attempt, so the slot word cannot come to mean another record (no ABA), also not while the
 //! thread is stopped.
 //!
-//! # Destroying in a region of local scope
+//! # Destroying in a region of local scope, or on this node only
 //!
 //! The entry leaves the index. Nobody ever subscribed: one CAS to an empty word, no record;
 //! `intent.record` is `NO_RECORD` and `announce` is that of `RingOp::Region`. Somebody did:
@@ -69,8 +69,8 @@ use crate::error::{Error, Result};
 use crate::heap::record::{Draft, Mark, Record, own_state, set_previous, set_version};
 use crate::layout::counters::Counter;
 use crate::layout::record::{
-    DEADLINE_BYTES, Extent, FLAG_BULK, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, MAX_VALUE,
-    PREVIOUS_BYTES,
+    DEADLINE_BYTES, Extent, FLAG_BULK, FLAG_EXPIRATION, FLAG_PREVIOUS, FLAG_REMOTE, FLAG_VALUELESS,
+    MAX_VALUE, PREVIOUS_BYTES,
 };
 use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, Location, RegionOp, RingOp, SlotRef, SlotWord, tag_of};
@@ -86,6 +86,7 @@ use crate::region::{Kind, Token};
 use crate::sync::{Acquire, Ordering, Relaxed, Release, SeqCst, fence, raise};
 use crate::table::insert;
 use crate::table::pin::TablePin;
+pub(crate) use judge::Arrival;
 use way::Way;
 
 /// `intent.record` of a write that appends nothing.
@@ -111,10 +112,8 @@ pub(crate) enum Condition {
     Equals(Token),
     /// Only if it has expired, and that is to become of it.
     Expired(ExpiryAction),
-    /// Only if newer than what is there (changes of other nodes), and not so old that an absent key
-    /// must be one that was destroyed and forgotten. With checks off and not `by_version`, only if
-    /// other.
-    Newer { version: u64, origin: u16, by_version: bool },
+    /// Only as `judge` says of what comes from another node.
+    Arrived { version: u64, origin: u16, arrival: Arrival },
 }
 
 /// One write.
@@ -132,6 +131,12 @@ pub(crate) struct Change<'a> {
     pub(crate) local: bool,
     /// Whether it is part of an operation on many keys.
     pub(crate) bulk: bool,
+    /// Of kind `Transit`: the entry has no value.
+    pub(crate) valueless: bool,
+    /// Of kind `Transit`: it tells of a new entry.
+    pub(crate) created: bool,
+    /// It is not told to listeners.
+    pub(crate) silent: bool,
 }
 
 impl<'a> Change<'a> {
@@ -139,11 +144,23 @@ impl<'a> Change<'a> {
         let expiration = matches!(condition, Condition::Expired(_));
         let local = kind == Kind::LocalInvalid
             || matches!(condition, Condition::Expired(ExpiryAction::LocalDestroy));
-        Self { key, value, kind, condition, deadline: None, expiration, local, bulk: false }
+        Self {
+            key,
+            value,
+            kind,
+            condition,
+            deadline: None,
+            expiration,
+            local,
+            bulk: false,
+            valueless: false,
+            created: false,
+            silent: false,
+        }
     }
 
     fn is_remote(&self) -> bool {
-        matches!(self.condition, Condition::Newer { .. })
+        matches!(self.condition, Condition::Arrived { .. })
     }
 
     fn op(&self) -> RingOp {
@@ -218,9 +235,11 @@ impl Mapped {
 
     /// Carries out one write. A region that is full sweeps for expired entries first.
     pub(crate) fn write(self: &Arc<Self>, change: Change<'_>) -> Result<Written> {
-        if self.attributes.data_policy == DataPolicy::Empty {
+        let empty = self.attributes.data_policy == DataPolicy::Empty;
+        if empty && !self.has_others() {
             return self.pass_on(&change);
         }
+        let change = if empty { change.in_transit() } else { change };
         loop {
             let written = self.write_as_is(&change);
             if !matches!(written, Err(Error::OutOfSpace { .. } | Error::FileSystemFull { .. })) {
@@ -385,68 +404,6 @@ impl<'m> Writer<'m> {
         }
     }
 
-    /// What the condition says when no entry is visible.
-    fn refuse_absent(&self) -> Option<Written> {
-        let refused = match self.change.condition {
-            Condition::Present
-            | Condition::Valued
-            | Condition::Equals(_)
-            | Condition::Expired(_) => true,
-            Condition::Always | Condition::Absent => false,
-            Condition::Newer { version, .. } => {
-                version <= self.region.words().purge_horizon.load(Acquire)
-            }
-        };
-        refused.then_some(Written::Refused(None))
-    }
-
-    /// What the condition says about a record that is there, visible or hidden, with `token`.
-    /// `seen` is the entry as others see it: none if it is hidden or expired.
-    fn refuse(&self, record: &Record<'_>, token: Token, seen: Option<Token>) -> Option<Written> {
-        let refused = match self.change.condition {
-            Condition::Always => false,
-            Condition::Absent => seen.is_some(),
-            Condition::Present => seen.is_none(),
-            Condition::Valued => seen.is_none_or(|token| token.kind != Kind::Value),
-            Condition::Equals(expected) => seen != Some(self.region.current(expected)),
-            Condition::Expired(action) => self.region.expired(record, token.kind) != Some(action),
-            Condition::Newer { version, origin, by_version } => {
-                let other = (token.version, token.origin);
-                if by_version || self.region.attributes.concurrency_checks {
-                    (version, origin) <= other
-                } else {
-                    (version, origin) == other
-                }
-            }
-        };
-        let remote = matches!(self.change.condition, Condition::Newer { .. });
-        refused.then_some(Written::Refused(if remote { Some(token) } else { seen }))
-    }
-
-    /// Version of the new record, given that of the one it replaces.
-    fn version(&self, old: u64) -> u64 {
-        if let Condition::Newer { version, .. } = self.change.condition {
-            return version;
-        }
-        loop {
-            let above = self.region.words().floor.load(SeqCst).max(old).saturating_add(1);
-            let version = match self.region.is_timed() {
-                true => above.max(crate::os::clock::realtime_micros() << 12),
-                false => above,
-            };
-            if self.region.is_distributed() || self.region.admits(version) {
-                return version;
-            }
-        }
-    }
-
-    fn origin(&self) -> u16 {
-        match self.change.condition {
-            Condition::Newer { origin, .. } => origin,
-            _ => self.region.members.origin(),
-        }
-    }
-
     /// Appends the record, or gives the one appended before another version.
     fn record(&mut self, version: u64) -> Result<Location> {
         let log = &self.region.log;
@@ -473,6 +430,7 @@ impl<'m> Writer<'m> {
             flags: flag(self.change.expiration, FLAG_EXPIRATION)
                 | flag(self.change.bulk, FLAG_BULK)
                 | flag(self.region.attributes.old_values, FLAG_PREVIOUS)
+                | flag(self.change.valueless, FLAG_VALUELESS)
                 | flag(self.change.is_remote(), FLAG_REMOTE),
             member: self.region.me as u16,
             deadline: self.change.deadline,
@@ -506,7 +464,7 @@ impl<'m> Writer<'m> {
         if let Some(refused) = self.refuse(&found.record, old, seen) {
             return Ok(Attempt::Done(refused));
         }
-        if self.change.kind == Kind::Tombstone && !region.is_distributed() {
+        if self.leaves_nothing() {
             return self.drop_entry(found, old);
         }
         let version = self.version(old.version);
@@ -523,7 +481,11 @@ impl<'m> Writer<'m> {
             }
             other => other?,
         };
-        let stands = || region.still_stands(found, old, seen, version);
+        let stands = || match self.change.is_remote() {
+            // Its version is what it is.
+            true => region.seen(&found.record, old) == seen,
+            false => region.still_stands(found, old, seen, version),
+        };
         if self.way.is_lost() || region.is_stamped() && !stands() {
             return Ok(Attempt::Again);
         }
@@ -534,7 +496,7 @@ impl<'m> Writer<'m> {
         let announces = region.is_wanted();
         if announces {
             region.settle(found.word.location(), &found.record);
-            self.describe(location, self.mark(old, seen), Some(found.word.location()))?;
+            self.describe(location, self.mark(Some(old), seen), Some(found.word.location()))?;
         }
         if !self.swap_slot(found, new, announces) {
             return Ok(Attempt::Again);
@@ -620,9 +582,7 @@ impl<'m> Writer<'m> {
         let new = self.occupied(location);
         let announces = region.is_wanted();
         if announces {
-            let destroys = self.change.kind == Kind::Tombstone;
-            let mark = if destroys { Mark::Silent } else { Mark::Created };
-            self.describe(location, mark, None)?;
+            self.describe(location, self.mark(None, None), None)?;
         }
         self.intend(slot, empty, new, announces);
         let Place { table, primary, header } = *place;
@@ -656,19 +616,6 @@ impl<'m> Writer<'m> {
         intent.new.store(new.0, Release);
         intent.slot.store(slot.to_word(), Release);
         crash::point("write.intended");
-    }
-
-    /// What it means to listeners that an entry is replaced: it was `old`, and read as `seen`.
-    fn mark(&self, old: Token, seen: Option<Token>) -> Mark {
-        let invalid = |kind| matches!(kind, Kind::Invalid | Kind::LocalInvalid);
-        match self.change.kind {
-            // An entry that expired and was not swept was there; its end is told by this.
-            Kind::Tombstone if old.kind.is_visible() => Mark::Changed,
-            Kind::Tombstone => Mark::Silent,
-            _ if seen.is_none() => Mark::Created,
-            kind if invalid(kind) && invalid(old.kind) => Mark::Silent,
-            _ => Mark::Changed,
-        }
     }
 
     /// What listeners learn beside the content of a record that is not published yet.
@@ -753,6 +700,7 @@ pub(crate) fn stamped(thread: &ThreadDescriptor, index: u32) -> SlotWord {
 
 mod author;
 mod count;
+mod judge;
 mod lengthen;
 mod pass;
 mod plain;

@@ -178,6 +178,8 @@ fn bridge(node: &Node, region: &Region, random: &mut Random) {
         origin: 9,
         deadline: None,
         expiration: false,
+        created: true,
+        bulk: false,
     };
     let _ = feed.apply(change);
     let _ = feed.purge(&key, 1 << 40, 9);

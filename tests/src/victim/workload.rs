@@ -41,6 +41,7 @@ pub(super) fn run(home: &Path) {
     evict(&evicting);
     drop(evictions);
     evicting.set_max_entries(800).expect("a lower bound");
+    evicting.set_search_timeout(std::time::Duration::from_secs(1)).expect("a limit");
     whole::run(&node);
     node.set_origin(7).expect("origin");
     let never = distributed.wait_applied(u64::MAX, Some(Instant::now()));
@@ -235,6 +236,8 @@ fn bridge(report: &Report, node: &Node, region: &Region) {
             origin: 3,
             deadline: None,
             expiration: false,
+            created: true,
+            bulk: false,
         };
         feed.apply(change).expect("apply");
         println!("ack {}", 1000 + n);

@@ -24,7 +24,7 @@ const HELP: [&str; 17] = [
     " MEMORY   # records, + dead records that wait for cleaning, : index, . free",
     " USE      part of the region's bound that all of these take",
     " HIT      part of the reads since the last look that found a value",
-    " EVICT    entries evicted per second",
+    " EVT/S    entries evicted per second",
     " LAG      announcements that the slowest subscription, or bridge, has not read",
     " PINS     segments that are kept from being reused",
     " MEM      members that have the region open",
@@ -150,7 +150,7 @@ fn regions(frame: &mut Frame<'_>, area: Rect, app: &App, rows: &[Row<'_>], look:
         Constraint::Length(3),
     ];
     let names =
-        ["ENTRIES", "", "USE", "GET/S", "HIT", "PUT/S", "DEL/S", "EVICT", "LAG", "PINS", "MEM"];
+        ["ENTRIES", "", "USE", "GET/S", "HIT", "PUT/S", "DEL/S", "EVT/S", "LAG", "PINS", "MEM"];
     let mut head = vec![Cell::new("  REGION")];
     head.extend(names.iter().map(|name| right(*name)));
     head[2] = Cell::new("MEMORY");
@@ -376,7 +376,7 @@ fn facts(figures: &Figures) -> Vec<String> {
             readable_bytes(statistics.index_bytes)
         ),
         format!(
-            "segments {}: {} free, {} active, {} sealed ({} dead), {} held, {} index",
+            "segments {}: {} free, {} active, {} sealed ({} of it dead), {} held, {} index",
             statistics.segments_total,
             statistics.segments_free,
             statistics.segments_active,

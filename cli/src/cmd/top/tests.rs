@@ -55,7 +55,7 @@ fn a_frame_of_eighty_columns() {
     assert!(lines.iter().all(|line| line.len() <= 80), "{frame}");
     assert_eq!(lines[0], "vug top  /dev/shm/vug-test  node 7  bridge 42  0 members");
     let words = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
-    let head = "REGION ENTRIES MEMORY USE GET/S HIT PUT/S DEL/S EVICT LAG PINS MEM";
+    let head = "REGION ENTRIES MEMORY USE GET/S HIT PUT/S DEL/S EVT/S LAG PINS MEM";
     assert_eq!(words(2).join(" "), head);
     let alpha = ["> alpha", "100", "#+......", "19%", "0", "-", "0", "0", "0", "0", "0", "0"];
     assert_eq!(words(3).join(" "), alpha.join(" "));

@@ -102,8 +102,6 @@ impl Attributes {
             "scope `global`".into()
         } else if policy == DataPolicy::PersistentReplicate {
             format!("data policy `{policy}`")
-        } else if scope.is_distributed() && !policy.is_replicate() {
-            format!("data policy `{policy}` with scope `{scope}`")
         } else {
             return expiry::check_idle(self, self.entry_idle);
         };

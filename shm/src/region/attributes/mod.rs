@@ -88,13 +88,13 @@ impl Attributes {
         eviction: Eviction::None,
         max_entries: 0,
     };
-    /// What was put here, kept up to date by other nodes. Not built yet.
+    /// What was put here or read here, kept up to date by other nodes.
     pub const NORMAL: Self = Self { scope: Scope::DistributedAck, ..Self::LOCAL };
-    /// The same, filled by an initial image. Not built yet.
+    /// The same, filled by an initial image.
     pub const PRELOADED: Self = Self { data_policy: DataPolicy::Preloaded, ..Self::NORMAL };
     /// Everything, on every node that has the region.
     pub const REPLICATE: Self = Self { data_policy: DataPolicy::Replicate, ..Self::NORMAL };
-    /// Nothing is stored here; replicates on other nodes do. Not built yet.
+    /// Nothing is stored here; replicates on other nodes do.
     pub const REPLICATE_PROXY: Self = Self { data_policy: DataPolicy::Empty, ..Self::NORMAL };
 
     /// The attributes of a shortcut.

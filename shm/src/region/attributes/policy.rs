@@ -7,13 +7,12 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataPolicy {
-    /// Nothing: changes pass through, and are announced to who listens. In this version only with
-    /// [`Scope::Local`].
+    /// Nothing: changes pass through, and are announced to who listens. Reads ask other nodes.
     Empty,
-    /// What was put here. In this version only with [`Scope::Local`].
+    /// What was put here or read here, kept up to date by other nodes. Reads of what is not here
+    /// ask them.
     Normal,
-    /// Like `Normal`, filled by an initial image. In this version only with [`Scope::Local`],
-    /// where there is nobody to take an image from.
+    /// Like `Normal`, filled by an initial image.
     Preloaded,
     /// Everything that is anywhere in the distributed region. With [`Scope::Local`] as `Normal`.
     Replicate,
@@ -71,13 +70,13 @@ pub enum Eviction {
 pub enum Shortcut {
     /// What was put here, for this node only. The default.
     Local,
-    /// What was put here, kept up to date by other nodes. Not built yet.
+    /// What was put here or read here, kept up to date by other nodes.
     Normal,
-    /// The same, filled by an initial image. Not built yet.
+    /// The same, filled by an initial image.
     Preloaded,
     /// Everything, on every node that has the region.
     Replicate,
-    /// Nothing is stored here; replicates on other nodes do. Not built yet.
+    /// Nothing is stored here; replicates on other nodes do.
     ReplicateProxy,
 }
 

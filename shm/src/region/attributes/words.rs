@@ -39,6 +39,11 @@ impl Attributes {
             && self.eviction == Eviction::None
     }
 
+    /// Whether other nodes may have entries that this one has not.
+    pub(crate) fn searches(&self) -> bool {
+        self.scope.is_distributed() && !self.data_policy.is_replicate()
+    }
+
     /// With what may change as it is now.
     pub(crate) fn as_of(&self, words: &RegionWords) -> Self {
         let (entry_ttl, entry_idle) = expiry::read(words);

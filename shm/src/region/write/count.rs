@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::layout::counters::Counter;
 use crate::region::Kind;
-use crate::region::write::{Condition, Writer, Written};
+use crate::region::write::{Arrival, Condition, Writer, Written};
 
 impl Writer<'_> {
     /// Words of the thread's own descriptor, after the intent is cleared: whoever dies here has
@@ -25,6 +25,10 @@ impl Writer<'_> {
     fn count_done(&self, created: bool) {
         let thread = self.thread;
         match (self.change.condition, self.change.kind) {
+            // The answer of a search is no write.
+            (Condition::Arrived { arrival: Arrival::Answer, .. }, _) => {
+                return thread.count(Counter::Searched, 1);
+            }
             (Condition::Expired(_), _) => return thread.count(Counter::Expired, 1),
             (_, Kind::Tombstone) => thread.count(Counter::Destroys, 1),
             (_, Kind::Invalid | Kind::LocalInvalid) => thread.count(Counter::Invalidates, 1),
@@ -35,7 +39,7 @@ impl Writer<'_> {
         }
         let bytes = self.change.key.len() + self.change.value.len();
         thread.count(Counter::BytesWritten, bytes as u64);
-        if matches!(self.change.condition, Condition::Newer { .. }) {
+        if matches!(self.change.condition, Condition::Arrived { .. }) {
             thread.count(Counter::Remote, 1);
         }
     }
@@ -49,10 +53,11 @@ impl Writer<'_> {
             Condition::Valued if found.is_some() => return None,
             Condition::Present | Condition::Valued => Counter::RefusedAbsent,
             Condition::Equals(_) => Counter::RefusedChanged,
-            Condition::Newer { version, origin, .. } if found == Some((version, origin)) => {
+            Condition::Arrived { version, origin, .. } if found == Some((version, origin)) => {
                 Counter::DroppedDuplicate
             }
-            Condition::Newer { .. } => Counter::DroppedOlder,
+            Condition::Arrived { .. } if found.is_none() => Counter::DroppedUnknown,
+            Condition::Arrived { .. } => Counter::DroppedOlder,
         })
     }
 }

@@ -46,10 +46,9 @@ fn policies_and_scopes() -> Vec<(Attributes, Verdict)> {
         rows.push((of(policy, Global), NotYet("`global`")));
     }
     for scope in [DistributedNoAck, DistributedAck] {
-        rows.push((of(Replicate, scope), Built));
-        rows.push((of(Empty, scope), NotYet("`empty`")));
-        rows.push((of(Normal, scope), NotYet("`normal`")));
-        rows.push((of(Preloaded, scope), NotYet("`preloaded`")));
+        for policy in [Empty, Normal, Preloaded, Replicate] {
+            rows.push((of(policy, scope), Built));
+        }
     }
     for scope in [Local, DistributedNoAck, DistributedAck] {
         rows.push((of(PersistentReplicate, scope), NotYet("`persistent-replicate`")));
@@ -78,7 +77,7 @@ fn combinations() -> Vec<(Attributes, Verdict)> {
         (idle(local.clone()), Built),
         (evicting(of(DataPolicy::Preloaded, Scope::Local)), Built),
         (evicting(of(DataPolicy::Replicate, Scope::Local)), Invalid("every entry", "`normal`")),
-        (evicting(Attributes::NORMAL), NotYet("`normal`")),
+        (evicting(Attributes::NORMAL), Built),
         (evicting(empty.clone()), Invalid("no entries to evict", "`preloaded`")),
         (idle(empty.clone()), Invalid("no entries to expire", "`normal`")),
         (idle(replicate.clone()), NotYet("`entry_idle`")),
@@ -104,7 +103,7 @@ fn combinations() -> Vec<(Attributes, Verdict)> {
         rows.push((expiring(of(DataPolicy::Replicate, Scope::Local), action), Built));
         let empty = expiring(Attributes::REPLICATE_PROXY, action);
         rows.push((empty, Invalid("no entries to expire", "`normal`")));
-        rows.push((expiring(Attributes::NORMAL, action), NotYet("`normal`")));
+        rows.push((expiring(Attributes::NORMAL, action), Built));
     }
     rows
 }
