@@ -395,8 +395,8 @@ impl Feed {
     }
 
     /// Lets `f` see an entry as reads see it: one that has a value and was written no more than
-    /// `ttl` microseconds ago (0: whenever), or with `presence` any that is there. Counts as no read
-    /// and no access.
+    /// `ttl` microseconds ago (0: whenever), or with `presence` any that is there. Counts as no
+    /// read and no access.
     ///
     /// # Errors
     /// As [`Region::get`](crate::Region::get), without pins.

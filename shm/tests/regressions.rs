@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vug::bridge::{Applied, Change, Drained, OriginState};
+use vug::bridge::{Announced, Applied, Change, Drained, OriginState};
 use vug::{DataPolicy, Error, Kind, Node, Notice, Region, RegionState, Scope};
 
 fn home() -> tempfile::TempDir {
@@ -237,7 +237,8 @@ fn lent_bytes_stay_while_the_visitor_uses_the_region() {
     };
     let mut seen = 0;
     region.put(b"k", &[7; 3000]).expect("put");
-    let drained = feed.drain(0, |change| {
+    let drained = feed.drain(0, |announced| {
+        let Announced::Entry(change) = announced else { panic!("{announced:?}") };
         overwrite(change.value);
         seen += 1;
         ControlFlow::Break(())

@@ -34,6 +34,7 @@ const ALLOWED: &[&str] = &[
     "shm/src/heap/run.rs",
     "shm/src/reclaim/mod.rs",
     "shm/src/recover.rs",
+    "shm/src/region/ask.rs",
     "shm/src/region/clean.rs",
     "shm/src/region/clean/batch.rs",
     "shm/src/region/events.rs",

@@ -4,10 +4,10 @@
 //! It knows nodes by number, start of their bridge and *generation*; a node that was declared down
 //! by mistake takes the next generation and is back at once.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroUsize};
-use std::time::Duration;
 
 use foca::{AccumulatingRuntime, Foca, Identity, Member, NoCustomBroadcast, OwnedNotification};
 use foca::{PeriodicParams, PostcardCodec, Timer};

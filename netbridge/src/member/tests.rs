@@ -81,7 +81,8 @@ fn who_knows_one_meets_all() {
 #[test]
 fn a_roster_is_believed_only_as_far_as_it_makes_sense() {
     let mut m = met(0);
-    (m.take_dials(), m.take_stale());
+    let _ = m.take_dials();
+    let _ = m.take_stale();
     let node = |origin: u32, id: usize, address: &str| RosterNode {
         origin,
         node_id: vec![1; id],

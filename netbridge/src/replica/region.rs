@@ -9,7 +9,7 @@ use super::fetch::{Fetch, Rest};
 use super::holdings::{Holdings, Incarnation};
 use super::link::Link;
 use super::search::Searches;
-use super::send::{Filled, Outgoing};
+use super::send::{Filled, Outgoing, Stream};
 use super::stable::Stability;
 use super::store::{Interest, OriginState, Policy, RegionInfo, State, Store};
 use super::sweep::Sweep;
@@ -354,7 +354,7 @@ impl Region {
     /// Sends what there is; false if the ring no longer held it.
     fn send_to<S: Store>(&mut self, cx: &mut Context<'_, S>, conn: ConnId) -> bool {
         let of = Incarnation { origin: cx.myself, epoch: self.info.epoch };
-        let (id, number) = (self.info.id, self.number);
+        let stream = Stream { region: self.info.id, number: self.number, of };
         let Some(link) = self.links.get_mut(&conn) else {
             return true;
         };
@@ -364,7 +364,7 @@ impl Region {
         outgoing.deaf =
             link.policy == Policy::Empty as u32 && link.interest == Interest::CacheContent as u32;
         let (now, close) = (cx.now, cx.timing.close);
-        let filled = outgoing.fill(cx.store, id, of, number, now, close, &mut link.answers);
+        let filled = outgoing.fill(cx.store, stream, now, close, &mut link.answers);
         if outgoing.deaf {
             let passed = outgoing.passed();
             self.acks.sent(link.origin, passed);
@@ -381,12 +381,12 @@ impl Region {
                 cx.counters.records_sent += records;
                 cx.out.push_back(Action::SendData {
                     conn,
-                    lane: Lane::Region(number),
+                    lane: Lane::Region(self.number),
                     payload: bytes,
                 });
             }
             Ok(Filled::Lapped) => {
-                let (from, tail) = (outgoing.cursor(), cx.store.tail(id));
+                let (from, tail) = (outgoing.cursor(), cx.store.tail(stream.region));
                 outgoing.restart(tail);
                 let origin = link.origin;
                 self.lapped(cx, origin, from, tail);

@@ -17,7 +17,8 @@ use crate::port::ConnId;
 impl Region {
     /// Must take an image before it sends.
     pub(super) fn rejoins(&self) -> bool {
-        let settled = |l: &Link| l.initialised && l.joined;
+        // Who stores nothing has nothing to compare with.
+        let settled = |l: &Link| l.initialised && l.joined && l.stores();
         !seeded(Defect::JoinWithoutImage) && !self.joined && self.links.values().any(settled)
     }
 

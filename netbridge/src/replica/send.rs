@@ -18,6 +18,14 @@ use crate::wire::record::{self, Change, Kind};
 /// Bytes of a payload that has no record yet.
 const REGION_START: usize = 2 * size_of::<FrameHeader>() + size_of::<Start>();
 
+/// Which stream: the region, its number on the connection, and whose changes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stream {
+    pub(crate) region: RegionId,
+    pub(crate) number: u16,
+    pub(crate) of: Incarnation,
+}
+
 /// State of the stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
@@ -101,13 +109,12 @@ impl Outgoing {
     pub(crate) fn fill<S: Store>(
         &mut self,
         store: &mut S,
-        region: RegionId,
-        of: Incarnation,
-        number: u16,
+        stream: Stream,
         now: u64,
         close: u64,
         answers: &mut Vec<u8>,
     ) -> Result<Filled, StoreError> {
+        let Stream { region, number, of } = stream;
         if self.inflight.is_some() {
             return Ok(Filled::Nothing);
         }

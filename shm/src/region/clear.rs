@@ -19,14 +19,17 @@
 //!
 //! | step | killed after it | repaired by |
 //! |---|---|---|
-//! | 0 intent of an event of the region | nothing, or any of the below | recovery: listeners look again |
+//! | 0 intent of an event of the region | nothing, or any of the below | recovery: listeners look
+//! again |
 //! | 1 `special` = 1 | reads look at the stamps, which say nothing new | - |
 //! | 2 CAS of `ceiling`: one [`UNIT`] up, pending | no write publishes | the next one: 3 to 5 |
 //! | 3 `floor` raised to S, the ceiling before | the same | the same |
 //! | 4 stamp raised to S: *cleared* | the same | the same |
-//! | 5 CAS of `ceiling`: not pending | cleared entries are in the index | `len`, `maintain`, a full region |
+//! | 5 CAS of `ceiling`: not pending | cleared entries are in the index | `len`, `maintain`, a full
+//! region |
 //! | event announced; `intent.record` = 0 | the same | the same |
-//! | 6 each slot: intent as of a purge, CAS to an empty word, old record dead | as of a write | recovery |
+//! | 6 each slot: intent as of a purge, CAS to an empty word, old record dead | as of a write |
+//! recovery |
 //! | 7 `cleared` = S | done | - |
 //!
 //! Who reads `ceiling` before step 2 publishes below S: before the stamp the entry is cleared by
@@ -400,10 +403,10 @@ impl Region {
     /// A caller that is killed has cleared the region or not; what it left in the index, the next
     /// one sweeps who counts, maintains, or finds the region full.
     ///
-    /// In a distributed region the clear has a version: the highest that this node has seen, and one
-    /// more. On every node entries with a lower version are gone, whenever they come; so it does
-    /// not matter in which order clear and changes of other nodes arrive, nor whether a node was
-    /// away. Returns when all nodes that can be reached have cleared, whatever the scope.
+    /// In a distributed region the clear has a version: the highest that this node has seen, and
+    /// one more. On every node entries with a lower version are gone, whenever they come; so it
+    /// does not matter in which order clear and changes of other nodes arrive, nor whether a node
+    /// was away. Returns when all nodes that can be reached have cleared, whatever the scope.
     ///
     /// # Errors
     /// `RegionDestroyed`, `RegionClosed`, `ForkedChild`, `TooManyThreads`, `Damaged`.

@@ -136,12 +136,12 @@ impl Region {
     /// Destroys the region with all its entries, on every node that has it.
     ///
     /// In a distributed region, whatever its scope, the others go first: this one is destroyed when
-    /// every node that can be reached has done so. A caller that is killed meanwhile leaves it here;
-    /// so does a node keep its copy that was away for longer than the bridge waits.
+    /// every node that can be reached has done so. A caller that is killed meanwhile leaves it
+    /// here; so does a node keep its copy that was away for longer than the bridge waits.
     ///
     /// # Errors
-    /// `RegionDestroyed` if somebody else was faster, `RegionClosed`, `ForkedChild`. `Io` if the file
-    /// could not be removed: the region is destroyed, and who creates it anew tries again.
+    /// `RegionDestroyed` if somebody else was faster, `RegionClosed`, `ForkedChild`. `Io` if the
+    /// file could not be removed: the region is destroyed, and who creates it anew tries again.
     pub fn destroy_region(&self) -> Result<()> {
         self.destroy_region_with(&WriteOptions::default())
     }
@@ -149,8 +149,8 @@ impl Region {
     /// [`Region::destroy_region`], waiting for other nodes as the options say.
     ///
     /// # Errors
-    /// As [`Region::destroy_region`]; `AckTimeout`, then other nodes may have destroyed it, and this
-    /// one has not: call again, or [`Region::local_destroy_region`].
+    /// As [`Region::destroy_region`]; `AckTimeout`, then other nodes may have destroyed it, and
+    /// this one has not: call again, or [`Region::local_destroy_region`].
     pub fn destroy_region_with(&self, options: &WriteOptions) -> Result<()> {
         self.mapped.check_life()?;
         if self.mapped.has_others() {

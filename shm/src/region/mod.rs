@@ -161,13 +161,23 @@ impl WriteOptions {
 /// | operation | progress | consistency on one node |
 /// |---|---|---|
 /// | `get`, `get_into`, `token`, `contains_key` | lock-free, no system call | linearizable |
-/// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
-/// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`, `increment`, `update` | as `put`; those that compute begin again when another write came in between | linearizable: one compare-and-swap, under the condition that nothing happened to the entry since it was looked at |
-/// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
-/// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline | sees every change made before it looks; never sleeps through one, up to half a second late if the writer was killed or stopped before it woke anybody |
-/// | `changed_async`, `region_changed_async`, `Subscription::next_async` | does not block the task; one thread of the process sleeps for all tasks | the same |
-/// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an instant of its own |
-/// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant for all keys |
+/// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one
+/// process may wait for each other while memory for records is reserved | linearizable |
+/// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`,
+/// `increment`, `update` | as `put`; those that compute begin again when another write came in
+/// between | linearizable: one compare-and-swap, under the condition that nothing happened to the
+/// entry since it was looked at |
+/// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on
+/// other nodes by version |
+/// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline
+/// | sees every change made before it looks; never sleeps through one, up to half a second late if
+/// the writer was killed or stopped before it woke anybody |
+/// | `changed_async`, `region_changed_async`, `Subscription::next_async` | does not block the task;
+/// one thread of the process sleeps for all tasks | the same |
+/// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an
+/// instant of its own |
+/// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant
+/// for all keys |
 /// | `iter`, `keys`, `scan` | lock-free | a key present all the time is seen at least once |
 /// | `len` | wait-free, but for what a killed `clear` left | exact when nobody writes |
 ///
@@ -180,11 +190,18 @@ impl WriteOptions {
 /// |---|---|---|---|---|
 /// | [`close`](Self::close) | `RegionClosed` | go on | stays | finds the region |
 /// | dropping the last handle | nothing is left to use | go on | stays | finds the region |
-/// | [`destroy_region`](Self::destroy_region) | `RegionDestroyed` | the same, from their next operation on | its name goes at once, its memory with the last process that has it open | finds nothing, and may create it anew |
-/// | [`local_destroy_region`](Self::local_destroy_region) | the same | the same; other nodes keep theirs | the same | the same |
-/// | [`invalidate_region`](Self::invalidate_region), [`local_invalidate_region`](Self::local_invalidate_region) | keys stay, values are gone | the same | stays | finds the keys |
-/// | [`clear`](Self::clear), [`local_clear`](Self::local_clear) | no entry is left | the same | stays | finds it empty |
-/// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as destroyed | as destroyed |
+/// | [`destroy_region`](Self::destroy_region) | `RegionDestroyed` | the same, from their next
+/// operation on | its name goes at once, its memory with the last process that has it open | finds
+/// nothing, and may create it anew |
+/// | [`local_destroy_region`](Self::local_destroy_region) | the same | the same; other nodes keep
+/// theirs | the same | the same |
+/// | [`invalidate_region`](Self::invalidate_region),
+/// [`local_invalidate_region`](Self::local_invalidate_region) | keys stay, values are gone | the
+/// same | stays | finds the keys |
+/// | [`clear`](Self::clear), [`local_clear`](Self::local_clear) | no entry is left | the same |
+/// stays | finds it empty |
+/// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as
+/// destroyed | as destroyed |
 ///
 /// Who waits or listens hears of a destroy or close by the same error, after what happened before.
 /// Guards stay valid in any case. In a distributed region the forms without `local_` hold for all
@@ -240,7 +257,8 @@ impl Region {
     /// `SearchTimeout`, `NoBridge`, `OutOfSpace`.
     ///
     /// In a distributed region with data policy `empty`, `normal` or `preloaded` a read that finds
-    /// nothing here asks other nodes, and blocks meanwhile; what they have is stored here, but in an
+    /// nothing here asks other nodes, and blocks meanwhile; what they have is stored here, but in
+    /// an
     /// `empty` region. [`Region::get_local`] does not.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Guard<'_>>> {
@@ -453,8 +471,8 @@ impl Region {
         self.remove(key)?.ok_or_else(|| Error::EntryNotFound { region: self.name().into() })
     }
 
-    /// Destroys an entry if it is present. In a distributed `normal` or `preloaded` region a replicate
-    /// is asked about a key that is not here.
+    /// Destroys an entry if it is present. In a distributed `normal` or `preloaded` region a
+    /// replicate is asked about a key that is not here.
     ///
     /// # Errors
     /// As [`Region::put`].
