@@ -201,7 +201,8 @@ fn recovering_without_the_dead() {
          threads            0\n\
          inserts finished   0\n\
          events announced   0\n\
-         segments released  0\n"
+         segments released  0\n\
+         set aside          0\n"
     );
     let line = home.vug(["recover", "--format", "jsonl"]).ok();
     assert!(line.starts_with("{\"members\":0,\"threads\":0,"), "{line}");
