@@ -256,7 +256,8 @@ fn reserved(page: &[u64], found: &mut Findings) {
         (offset_of!(RegionWords, rare_reserved), 1),
         (offset_of!(RegionWords, floor_reserved), 5),
         (offset_of!(RegionWords, growth_reserved), 6),
-        (offset_of!(RegionWords, reserved), 111),
+        (offset_of!(RegionWords, reserved), 103),
+        (offset_of!(RegionWords, search_reserved), 7),
     ];
     let runs = runs.map(|(at, count)| ("reserved words", at, count));
     for (name, at, count) in singles.map(|(name, at)| (name, at, 1)).into_iter().chain(runs) {

@@ -245,6 +245,7 @@ fn bridge(report: &Report, node: &Node, region: &Region) {
     let closed = feed.close_time().expect("close time");
     let state = OriginState { origin: 3, epoch: 1, position: 20, closed };
     feed.set_origin_state(state).expect("room");
+    feed.note_departure(9, 1, 2).expect("note");
     feed.publish(20, 20, 20).expect("publish");
     for n in 0..3 {
         ring(report, &seat, region, n);
