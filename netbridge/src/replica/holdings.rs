@@ -4,8 +4,9 @@
 //! incarnation E at a position below p, this region holds the change or something newer for its
 //! key. It is raised only by (a) the ordered live stream of X, when that stream began at or below
 //! p, and (b) a complete image from a node that stated the same about itself before its scan.
-//! Changes that arrive behind a cut, before the image is complete, do not raise it; if their origin
-//! is lost then, the entry is marked *partial*: there is more here than the position says.
+//! Changes that arrive behind a cut, before the image is complete, do not raise it; the entry is
+//! marked *partial* with the first of them, until the image is there: there is more here than the
+//! position says. If their origin is lost meanwhile, or this bridge is killed, the mark stays.
 //!
 //! **Invariant C.** An entry with `since < closed` says: every change of X with a version in
 //! `(since, closed]` is held in the same sense. `closed` comes from X's own CLOSED(pos, C) once p
@@ -102,9 +103,16 @@ impl Holdings {
         self.held.remove(&of);
     }
 
-    /// There is more here than the position says.
-    pub fn set_partial(&mut self, of: Incarnation) {
-        self.held.entry(of).or_default().partial = true;
+    /// There is more here than the position says; true if that is news.
+    pub fn set_partial(&mut self, of: Incarnation) -> bool {
+        !std::mem::replace(&mut self.held.entry(of).or_default().partial, true)
+    }
+
+    /// The position describes everything that is here.
+    pub fn clear_partial(&mut self, of: Incarnation) {
+        if let Some(held) = self.held.get_mut(&of) {
+            held.partial = false;
+        }
     }
 
     /// Notes where the claimed time of an incarnation begins, as the origin itself states it.

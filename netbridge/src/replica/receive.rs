@@ -164,6 +164,9 @@ impl Region {
         if incoming.complete {
             self.holdings.raise(incoming.of, incoming.position, incoming.closed);
             self.persist(cx, incoming.of.origin);
+        } else if incoming.is_partial() && self.holdings.set_partial(incoming.of) {
+            // At once: a bridge that is killed cannot say so later.
+            self.persist(cx, incoming.of.origin);
         }
     }
 
@@ -176,6 +179,8 @@ impl Region {
             };
             if self.holdings.position(incoming.of).is_some_and(|held| held >= incoming.cut) {
                 incoming.complete = true;
+                // Such a stream begins at the tail: whatever came before it is below the cut.
+                self.holdings.clear_partial(incoming.of);
                 promoted.push(link.conn);
             }
         }
