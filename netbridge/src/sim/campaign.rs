@@ -163,7 +163,7 @@ fn control(defect: Defect, nodes: usize, resets: bool) {
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let found =
-        (40_000..40_400).find(|seed| std::panic::catch_unwind(|| one(*seed, setting)).is_err());
+        (40_000..42_000).find(|seed| std::panic::catch_unwind(|| one(*seed, setting)).is_err());
     std::panic::set_hook(quiet);
     seed_defect(None);
     assert!(found.is_some(), "{defect:?} was not noticed");
