@@ -416,3 +416,23 @@ fn attributes_that_differ() {
     assert!(error.to_string().contains("distributed-ack"), "both sides are shown: {error}");
     assert_eq!(region.attributes().scope, Scope::Local);
 }
+
+/// A time that no clock reaches is no time to add to one.
+#[test]
+fn the_longest_waits_are_for_ever() {
+    let home = TempHome::new();
+    let node = home.node();
+    let region = node
+        .region("patient")
+        .data_policy(DataPolicy::Replicate)
+        .scope(Scope::DistributedAck)
+        .max_bytes(MAX_BYTES)
+        .create()
+        .expect("a new region");
+    let options = vug::WriteOptions::ack_within(std::time::Duration::MAX);
+    region.put_with(b"key", b"value", &options).expect("put");
+    let all = region.put_all_with(&[(b"other", b"value")], &options).expect("put all");
+    assert_eq!((all.done(), all.acknowledged.is_ok()), (1, true));
+    region.clear_with(&options).expect("clear");
+    assert_eq!(region.len().expect("len"), 0);
+}

@@ -104,7 +104,8 @@ mod enabled {
             && SEEN.lock().is_ok_and(|mut seen| seen.insert(name))
             && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(list)
         {
-            let _ = writeln!(file, "{name}");
+            // One write, so that the lines of threads and processes do not mix.
+            let _ = file.write_all(format!("{name}\n").as_bytes());
         }
     }
 }

@@ -13,8 +13,7 @@
 //!
 //! | killed after | state | who repairs |
 //! |---|---|---|
-//! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active ->
-//! Sealed |
+//! | Free -> Active | active, owner dead; `committed` may be of the last use | recovery: Active -> Sealed |
 //! | Active -> Free, of a segment too many | - | - |
 //! | intent stored | record not covered by `committed` | recovery ignores it |
 //! | `committed` stored | record covered, not published | recovery marks it abandoned |

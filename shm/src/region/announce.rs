@@ -32,12 +32,10 @@
 //!
 //! | killed after | state | who repairs |
 //! |---|---|---|
-//! | `announce.helped` | nothing is announced | the writer, its recovery, or the next helper: all
-//! scan |
+//! | `announce.helped` | nothing is announced | the writer, its recovery, or the next helper: all scan |
 //! | `journal.written` (by anybody) | announced, not marked | these find it by their scan |
 //! | `announce.marked` | done | - |
-//! | slot CAS of a writer that decided not to announce | perhaps somebody listens by now | its
-//! recovery says "look again" |
+//! | slot CAS of a writer that decided not to announce | perhaps somebody listens by now | its recovery says "look again" |
 //!
 //! If the ring went round since the write began, because a process was stopped in the middle of
 //! one, nobody can tell whether it was announced. Then listeners are told to look again, and the

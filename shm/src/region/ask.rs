@@ -38,6 +38,8 @@ use crate::sync::{Acquire, Relaxed, Release};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a search may take unless the region says otherwise.
 pub(crate) const SEARCH_TIMEOUT: Duration = Duration::from_secs(300);
+/// A longer search is as good as one for ever, and its end may be no time that a clock can tell.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// Pause before the bridge is looked for again.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How often what was found, and was gone when it was looked at, is searched again.
@@ -70,6 +72,7 @@ impl Mapped {
         if !self.searches || limit.is_zero() || self.words().bridge_epoch.load(Acquire) == 0 {
             return None;
         }
+        let limit = limit.min(LONGEST);
         Some((Instant::now() + limit, limit))
     }
 
@@ -338,5 +341,24 @@ impl Region {
             values[number] = value.map(|value| value.to_vec());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataPolicy, Node, Scope};
+
+    #[test]
+    fn a_search_may_be_as_long_as_one_likes() {
+        let home = tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").unwrap();
+        let node = Node::open(home.path()).unwrap();
+        let region = node.region("r").data_policy(DataPolicy::Normal).max_bytes(1 << 20);
+        let region = region.scope(Scope::DistributedNoAck).create().unwrap();
+        assert!(region.mapped.search_until(Some(Duration::MAX)).is_none(), "no bridge ever");
+        let _feed = node.bridge_seat().unwrap().feed(&region).unwrap();
+        let (_, limit) = region.mapped.search_until(Some(Duration::MAX)).unwrap();
+        assert_eq!(limit, LONGEST);
+        assert!(region.mapped.search_until(Some(Duration::ZERO)).is_none());
     }
 }

@@ -5,8 +5,6 @@
 //! does not keep the others from taking place. In a distributed-ack region there is one wait for
 //! all of them at the end.
 
-use std::time::Instant;
-
 use crate::error::{Error, Result};
 use crate::layout::counters::Counter;
 use crate::region::attributes::Scope;
@@ -163,8 +161,7 @@ impl Region {
         }
         let acknowledged = if position != 0 && self.mapped.attributes.scope == Scope::DistributedAck
         {
-            let until = options.ack_within.map(|limit| Instant::now() + limit);
-            self.mapped.wait_acknowledged(position, until)
+            self.mapped.wait_acknowledged(position, options.until())
         } else {
             Ok(Departed::default())
         };

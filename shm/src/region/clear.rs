@@ -19,17 +19,14 @@
 //!
 //! | step | killed after it | repaired by |
 //! |---|---|---|
-//! | 0 intent of an event of the region | nothing, or any of the below | recovery: listeners look
-//! again |
+//! | 0 intent of an event of the region | nothing, or any of the below | recovery: listeners look again |
 //! | 1 `special` = 1 | reads look at the stamps, which say nothing new | - |
 //! | 2 CAS of `ceiling`: one [`UNIT`] up, pending | no write publishes | the next one: 3 to 5 |
 //! | 3 `floor` raised to S, the ceiling before | the same | the same |
 //! | 4 stamp raised to S: *cleared* | the same | the same |
-//! | 5 CAS of `ceiling`: not pending | cleared entries are in the index | `len`, `maintain`, a full
-//! region |
+//! | 5 CAS of `ceiling`: not pending | cleared entries are in the index | `len`, `maintain`, a full region |
 //! | event announced; `intent.record` = 0 | the same | the same |
-//! | 6 each slot: intent as of a purge, CAS to an empty word, old record dead | as of a write |
-//! recovery |
+//! | 6 each slot: intent as of a purge, CAS to an empty word, old record dead | as of a write | recovery |
 //! | 7 `cleared` = S | done | - |
 //!
 //! Who reads `ceiling` before step 2 publishes below S: before the stamp the entry is cleared by
@@ -58,7 +55,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::crash;
 use crate::error::Result;
@@ -473,8 +469,7 @@ impl Region {
         if !self.mapped.has_others() {
             return Ok(());
         }
-        let until = options.ack_within.map(|limit| Instant::now() + limit);
-        self.mapped.wait_released(position, until)
+        self.mapped.wait_released(position, options.until())
     }
 }
 

@@ -152,6 +152,11 @@ impl WriteOptions {
     pub fn ttl(ttl: Duration) -> Self {
         Self { ttl: Some(ttl), ..Self::default() }
     }
+
+    /// When a wait ends that begins now; a time that no clock reaches is for ever.
+    fn until(&self) -> Option<Instant> {
+        self.ack_within.and_then(|limit| Instant::now().checked_add(limit))
+    }
 }
 
 /// A map of byte keys to byte values, shared by the processes of a node. Cheap to clone.
@@ -161,23 +166,14 @@ impl WriteOptions {
 /// | operation | progress | consistency on one node |
 /// |---|---|---|
 /// | `get`, `get_into`, `token`, `contains_key` | lock-free, no system call | linearizable |
-/// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one
-/// process may wait for each other while memory for records is reserved | linearizable |
-/// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`,
-/// `increment`, `update` | as `put`; those that compute begin again when another write came in
-/// between | linearizable: one compare-and-swap, under the condition that nothing happened to the
-/// entry since it was looked at |
-/// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on
-/// other nodes by version |
-/// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline
-/// | sees every change made before it looks; never sleeps through one, up to half a second late if
-/// the writer was killed or stopped before it woke anybody |
-/// | `changed_async`, `region_changed_async`, `Subscription::next_async` | does not block the task;
-/// one thread of the process sleeps for all tasks | the same |
-/// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an
-/// instant of its own |
-/// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant
-/// for all keys |
+/// | a `get` that finds nothing, in a distributed region that is no replicate | asks other nodes, up to the [search timeout](Self::set_search_timeout); `get_local` does not | what one of them had meanwhile |
+/// | `put`, `create`, `replace`, `destroy`, `remove` | lock-free among processes; threads of one process may wait for each other while memory for records is reserved | linearizable |
+/// | `compare_and_swap`, `remove_if`, `put_if_absent`, `replace_if`, `remove_if_value`, `increment`, `update` | as `put`; those that compute begin again when another write came in between | linearizable: one compare-and-swap, under the condition that nothing happened to the entry since it was looked at |
+/// | the same in a distributed-ack region | then waits for the other nodes | linearizable here; on other nodes by version |
+/// | `wait_for_change`, `wait_for_region_change`, `Subscription::wait` | blocks up to the deadline | sees every change made before it looks; never sleeps through one, up to half a second late if the writer was killed or stopped before it woke anybody |
+/// | `changed_async`, `region_changed_async`, `Subscription::next_async` | does not block the task; one thread of the process sleeps for all tasks | the same |
+/// | `put_all`, `remove_all`, `get_all`, `get_many` | as the single operation | each key at an instant of its own |
+/// | `clear`, `invalidate_region` | lock-free; `clear` then sweeps all entries out | one instant for all keys |
 /// | `iter`, `keys`, `scan` | lock-free | a key present all the time is seen at least once |
 /// | `len` | wait-free, but for what a killed `clear` left | exact when nobody writes |
 ///
@@ -190,18 +186,11 @@ impl WriteOptions {
 /// |---|---|---|---|---|
 /// | [`close`](Self::close) | `RegionClosed` | go on | stays | finds the region |
 /// | dropping the last handle | nothing is left to use | go on | stays | finds the region |
-/// | [`destroy_region`](Self::destroy_region) | `RegionDestroyed` | the same, from their next
-/// operation on | its name goes at once, its memory with the last process that has it open | finds
-/// nothing, and may create it anew |
-/// | [`local_destroy_region`](Self::local_destroy_region) | the same | the same; other nodes keep
-/// theirs | the same | the same |
-/// | [`invalidate_region`](Self::invalidate_region),
-/// [`local_invalidate_region`](Self::local_invalidate_region) | keys stay, values are gone | the
-/// same | stays | finds the keys |
-/// | [`clear`](Self::clear), [`local_clear`](Self::local_clear) | no entry is left | the same |
-/// stays | finds it empty |
-/// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as
-/// destroyed | as destroyed |
+/// | [`destroy_region`](Self::destroy_region) | `RegionDestroyed` | the same, from their next operation on | its name goes at once, its memory with the last process that has it open | finds nothing, and may create it anew |
+/// | [`local_destroy_region`](Self::local_destroy_region) | the same | the same; other nodes keep theirs | the same | the same |
+/// | [`invalidate_region`](Self::invalidate_region), [`local_invalidate_region`](Self::local_invalidate_region) | keys stay, values are gone | the same | stays | finds the keys |
+/// | [`clear`](Self::clear), [`local_clear`](Self::local_clear) | no entry is left | the same | stays | finds it empty |
+/// | [`Node::remove_region`](crate::Node::remove_region) | uses its copy on | the same | as destroyed | as destroyed |
 ///
 /// Who waits or listens hears of a destroy or close by the same error, after what happened before.
 /// Guards stay valid in any case. In a distributed region the forms without `local_` hold for all
@@ -601,8 +590,7 @@ impl Region {
             Written::Done { token, created, position } => {
                 let mut departed = Departed::default();
                 if self.mapped.attributes.scope == Scope::DistributedAck {
-                    let until = options.ack_within.map(|limit| Instant::now() + limit);
-                    departed = self.mapped.wait_acknowledged(position, until)?;
+                    departed = self.mapped.wait_acknowledged(position, options.until())?;
                 }
                 Ok(Ok(Outcome { token, created, position, departed }))
             }
