@@ -243,7 +243,7 @@ impl Region {
         mut f: impl FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
     ) -> Result<Option<Outcome>> {
         self.allow_atomic("update")?;
-        let backoff = Backoff::new();
+        let mut rounds = Rounds::new(self);
         let mut old = Vec::new();
         loop {
             let found = self.mapped.inspect(key, true, |record, token| {
@@ -258,10 +258,10 @@ impl Region {
                 return Ok(None);
             };
             let condition = found.map_or(Condition::Absent, Condition::Equals);
-            if let Ok(outcome) = self.write(key, &new, Kind::Value, condition, options)? {
-                return Ok(Some(outcome));
+            match self.write(key, &new, Kind::Value, condition, options)? {
+                Ok(outcome) => return Ok(Some(outcome)),
+                Err(refused) => rounds.again(found, refused)?,
             }
-            backoff.spin();
         }
     }
 
@@ -293,25 +293,25 @@ impl Region {
         options: &WriteOptions,
         mut decide: impl FnMut(Option<(Token, Option<&[u8]>)>) -> Result<Step<V, T>>,
     ) -> Result<ControlFlow<T, (Outcome, V)>> {
-        let backoff = Backoff::new();
+        let mut rounds = Rounds::new(self);
         loop {
             let found = self.mapped.inspect(key, true, |record, token| {
                 let value = (token.kind == Kind::Value).then(|| record.value());
                 (token, decide(Some((token, value))))
             })?;
-            let (condition, step) = match found {
-                Some((token, step)) => (Condition::Equals(token), step?),
-                None => (Condition::Absent, decide(None)?),
+            let (looked, condition, step) = match found {
+                Some((token, step)) => (Some(token), Condition::Equals(token), step?),
+                None => (None, Condition::Absent, decide(None)?),
             };
             let (value, kind) = match step {
                 Step::Put(value) => (value, Kind::Value),
                 Step::Remove => (V::default(), Kind::Tombstone),
                 Step::Leave(result) => return Ok(ControlFlow::Break(result)),
             };
-            if let Ok(outcome) = self.write(key, value.as_ref(), kind, condition, options)? {
-                return Ok(ControlFlow::Continue((outcome, value)));
+            match self.write(key, value.as_ref(), kind, condition, options)? {
+                Ok(outcome) => return Ok(ControlFlow::Continue((outcome, value))),
+                Err(refused) => rounds.again(looked, refused)?,
             }
-            backoff.spin();
         }
     }
 
@@ -328,6 +328,40 @@ impl Region {
                 what: format!("`{operation}` with data policy `{policy}` in a distributed scope"),
             }),
         }
+    }
+}
+
+/// The rounds of an operation that looks, and writes if nothing happened meanwhile.
+struct Rounds<'r> {
+    region: &'r Region,
+    backoff: Backoff,
+    last: [Option<Token>; 2],
+    /// How often `last` came in a row.
+    times: u32,
+}
+
+/// So often the same is seen in turn only in a damaged file. A clock that is set back can show it
+/// once, when it lets an entry expire again.
+const SURELY_DAMAGED: u32 = 16;
+
+impl<'r> Rounds<'r> {
+    fn new(region: &'r Region) -> Self {
+        Self { region, backoff: Backoff::new(), last: [None; 2], times: 0 }
+    }
+
+    /// The write found something else than the look. Versions of a key only grow, so nobody sees
+    /// A, then B, then A, then B: the two ways to find an entry disagree about a damaged index, and
+    /// would do so for ever.
+    fn again(&mut self, looked: Option<Token>, refused: Option<Token>) -> Result<()> {
+        let same = self.last == [looked, refused];
+        self.times = if same { self.times + 1 } else { 1 };
+        self.last = [looked, refused];
+        if self.times >= SURELY_DAMAGED {
+            let place = "an entry that reads and writes find differently".to_owned();
+            return Err(Error::Damaged { path: self.region.mapped.path().into(), place });
+        }
+        self.backoff.spin();
+        Ok(())
     }
 }
 

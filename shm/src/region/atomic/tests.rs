@@ -146,3 +146,18 @@ fn only_nodes_that_know_all_entries_may_decide() {
         }
     }
 }
+
+#[test]
+fn a_look_and_a_write_that_never_agree_are_damage() {
+    let (_home, _node, region) = new_region();
+    let [one, two] = [b"one", b"two"].map(|value| region.put(b"k", value).unwrap().token);
+    let mut rounds = Rounds::new(&region);
+    for _ in 0..SURELY_DAMAGED {
+        rounds.again(Some(one), Some(two)).unwrap();
+        rounds.again(Some(two), None).unwrap();
+    }
+    for _ in 1..SURELY_DAMAGED {
+        rounds.again(Some(two), Some(one)).unwrap();
+    }
+    assert!(matches!(rounds.again(Some(two), Some(one)), Err(Error::Damaged { .. })));
+}
