@@ -52,7 +52,7 @@ use crate::region::attributes::DataPolicy;
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::write::{NO_RECORD, PROMISE_EVICTION, PROMISE_REGION};
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SeqCst, fence};
 use crate::table::grow::Contents;
 use crate::table::{View, overflow, tables};
 
@@ -158,6 +158,24 @@ fn recover_attachment(row: &Attachment) {
     row.owner.store(0, Release);
 }
 
+/// Pins a table in the name of a dead thread. Who attaches recovers before barriers of others reach
+/// it, so it makes its own: whoever frees a table after that sees the pin, and who did it before is
+/// seen by the second look at which table is the current one.
+fn pin_for_recovery(region: &Mapped, thread: &ThreadDescriptor) {
+    loop {
+        let pin = region.pin_table(thread);
+        fence(SeqCst);
+        if region.words().table.load(SeqCst) == u64::from(pin.log2) {
+            return;
+        }
+        // One that the dead thread had before has no business to be dropped, and is not.
+        pin.release();
+        if thread.table_pin.load(Relaxed) != 0 {
+            return;
+        }
+    }
+}
+
 fn recover_thread(
     region: &Mapped,
     index: u32,
@@ -166,7 +184,7 @@ fn recover_thread(
 ) -> Result<()> {
     // The pin of the dead thread is its recoverer's now. It has one unless it died between two
     // operations.
-    let _ = region.pin_table(thread);
+    pin_for_recovery(region, thread);
     let before = region.words().set_aside.load(Relaxed);
     let mut makes_sense = unless_damaged(finish_insert(region, index, thread, report))?;
     crash::point("recover.insert");

@@ -93,7 +93,7 @@ pub(crate) enum Room {
 
 impl Room {
     /// Free segments that stay.
-    fn leaves(self, log: &Log) -> u32 {
+    pub(crate) fn leaves(self, log: &Log) -> u32 {
         match self {
             Self::Ordinary | Self::Main => log.reserve(),
             Self::Window => log.least_reserve(),

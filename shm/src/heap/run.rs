@@ -32,7 +32,7 @@
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::heap::Log;
-use crate::heap::append::{self, Author};
+use crate::heap::append::{self, Author, Room};
 use crate::heap::record::copy::Content;
 use crate::heap::release;
 use crate::layout::word::{Location, RunWord, SegmentState, SegmentWord};
@@ -313,8 +313,12 @@ pub(crate) fn find_window(log: &Log, author: &impl Author, count: u32) -> Result
     Ok(None)
 }
 
-/// Claims one segment of a window that was found; false if it is not free any more.
-pub(crate) fn claim_one(log: &Log, thread: u32, segment: u32) -> Result<bool> {
+/// Claims one segment of a window that was found, of which so many are not claimed; false if it is
+/// not free any more, or others have taken so many meanwhile that it is part of what they must have.
+pub(crate) fn claim_one(log: &Log, thread: u32, segment: u32, left: u32) -> Result<bool> {
+    if !leaves(log, Room::Window.leaves(log) as usize, left) {
+        return Ok(false);
+    }
     claim_all(log, thread, segment, segment + 1)
         .map(|taken| taken.is_none())
         .map_err(|(_, error)| error)
@@ -364,7 +368,10 @@ fn is_free(log: &Log, segment: u32) -> bool {
 
 /// Whether enough segments stay free for those who must have one.
 fn leaves_enough(log: &Log, author: &impl Author, count: u32) -> bool {
-    let kept = append::kept(log, author);
+    leaves(log, append::kept(log, author), count)
+}
+
+fn leaves(log: &Log, kept: usize, count: u32) -> bool {
     let wanted = count as usize + kept;
     kept == 0 || (0..log.segments()).filter(|&s| is_free(log, s)).take(wanted).count() == wanted
 }

@@ -38,8 +38,11 @@
 //! | slot CAS of a writer that decided not to announce | perhaps somebody listens by now | its recovery says "look again" |
 //!
 //! If the ring went round since the write began, because a process was stopped in the middle of
-//! one, nobody can tell whether it was announced. Then listeners are told to look again, and the
-//! change is announced.
+//! one, nobody can tell from the ring whether it was announced. Then listeners are told to look
+//! again, and the change is announced unless its record is marked `announced`, which is asked at
+//! the same place as `helped`: who takes a record out of the index marks it before, so a change
+//! that is announced as late as that is still in the index, and in order. It may be announced
+//! twice in a row, if the one who did it first was stopped before its mark.
 //!
 //! # The first listener of a region of local scope
 //!
@@ -148,7 +151,8 @@ impl Mapped {
         record.mark_helped();
         crash::point("announce.helped");
         let version = record.head().version;
-        let (_, appended) = self.announce_once(from, Announcement { op, location, version });
+        let change = Announcement { op, location, version };
+        let (_, appended) = self.announce_once(from, change, || record.is_announced());
         record.mark_announced();
         crash::point("announce.marked");
         appended
@@ -158,6 +162,7 @@ impl Mapped {
     /// who waits for it. Position behind the announcement.
     pub(crate) fn announce_own(&self, own: Announcement, state: &AtomicU16, from: u64) -> u64 {
         let helped = || state.load(Acquire) & STATE_HELPED != 0;
+        let announced = || state.load(Acquire) & STATE_ANNOUNCED != 0;
         let refuses = || helped() || self.is_cleared(own.version);
         let appended = self.journal().append_unless(own.op, own.location, refuses);
         let position = match appended {
@@ -165,32 +170,41 @@ impl Mapped {
                 self.wake_for(own.op);
                 position.wrapping_add(1)
             }
-            None => self.announce_once(from, own).0,
+            None => self.announce_once(from, own, announced).0,
         };
         state.fetch_or(STATE_ANNOUNCED, core::sync::atomic::Ordering::AcqRel);
         crash::point("announce.own");
         position
     }
 
-    /// Position behind the announcement, and whether this call made it.
+    /// Position behind the announcement, and whether this call made it. `announced`: whether the
+    /// record is marked so.
     #[cold]
-    fn announce_once(&self, from: u64, change: Announcement) -> (u64, bool) {
+    fn announce_once(
+        &self,
+        from: u64,
+        change: Announcement,
+        announced: impl Fn() -> bool,
+    ) -> (u64, bool) {
         let Announcement { op, location, version } = change;
         let refuses = || self.is_cleared(version);
-        let (position, appended) = match self.journal().append_once(from, op, location, refuses) {
-            Once::Appended(position) => (position.wrapping_add(1), true),
-            Once::Found(position) => (position.wrapping_add(1), false),
-            Once::Refused => (self.journal().tail(), false),
-            Once::Unknown => {
-                self.journal()
-                    .append(RingOp::Region, RegionOp::LookAgain.location(Doer::Member(0)));
-                crash::point("announce.unknown");
-                (self.journal().append(op, location).wrapping_add(1), true)
+        let journal = self.journal();
+        let mut once = journal.append_once(from, op, location, refuses);
+        if once == Once::Unknown {
+            journal.append(RingOp::Region, RegionOp::LookAgain.location(Doer::Member(0)));
+            crash::point("announce.unknown");
+            while once == Once::Unknown {
+                let recent = journal.tail().saturating_sub(journal.len() / 2);
+                once = journal.append_once(recent, op, location, || announced() || refuses());
             }
-        };
+        }
         // Who found it may have found the announcement of one that was stopped or killed.
         self.wake_for(op);
-        (position, appended)
+        match once {
+            Once::Appended(position) => (position.wrapping_add(1), true),
+            Once::Found(position) => (position.wrapping_add(1), false),
+            Once::Refused | Once::Unknown => (journal.tail(), false),
+        }
     }
 
     /// Whether a clear removed what has this version.
@@ -217,7 +231,8 @@ impl Mapped {
     /// The same for an evictor that died, unless it did so at `from` or behind.
     pub(crate) fn recover_evicted(&self, from: u64, location: Location) -> bool {
         let eviction = Announcement { op: RingOp::Region, location, version: u64::MAX };
-        self.is_wanted() && self.announce_once(from, eviction).1
+        // If nobody can tell any more, the key may be there again: listeners look, and that is all.
+        self.is_wanted() && self.announce_once(from, eviction, || true).1
     }
 
     fn announce_loose(&self, location: Location) -> u64 {

@@ -166,7 +166,8 @@ impl Mapped {
 
     /// Cleans, or evicts, for a write that finds no more than the reserve.
     pub(crate) fn make_room(&self, context: &Context) -> Result<bool> {
-        if self.builder.give_up(&self.log) {
+        // What that frees may be the reserve, or somebody else's already.
+        if self.builder.give_up(&self.log) && self.log.has_free(self.log.reserve()) {
             return Ok(true);
         }
         if self.evicts() {

@@ -129,24 +129,21 @@ impl Mapped {
     /// that has to.
     pub(crate) fn keep_bound(&self, context: &Context) -> Result<()> {
         let bound = self.words().max_entries.load(Relaxed);
-        // Uncounted deaths may take it below 0.
-        let entries = self.words().entries.load(Relaxed) as i64;
-        let Some(surplus) = entries.checked_sub_unsigned(bound).filter(|&more| more > 0) else {
-            return Ok(());
-        };
-        if bound == 0 {
-            return Ok(());
-        }
+        let mut surplus = self.surplus(bound);
         // As every insert keeps the bound, that many more are a wrong count or a new bound.
-        if surplus.unsigned_abs() > GROSS + bound / 16 && self.recount(context)? {
-            return self.keep_bound(context);
+        if surplus > GROSS + bound / 16 {
+            self.recount(context)?;
+            surplus = self.surplus(bound);
+        }
+        if surplus == 0 {
+            return Ok(());
         }
         let cleaner = Cleaner::begin(self, context);
         let before = cleaner.thread.counted()[Counter::Evicted as usize];
         let spare = (bound / 128).clamp(0, 64);
         let mut evictor = Evictor {
             cleaner: &cleaner,
-            limit: surplus.unsigned_abs() + spare,
+            limit: surplus + spare,
             keeps: Some(bound - spare),
             spared: false,
         };
@@ -157,6 +154,14 @@ impl Mapped {
         cleaner.end(&Cleaned::default());
         // Nothing is left to evict, and yet there are too many: the count is wrong.
         if in_vain { self.recount(context).map(|_| ()) } else { result }
+    }
+
+    /// Entries above a bound; 0 is none.
+    fn surplus(&self, bound: u64) -> u64 {
+        // Uncounted deaths may take it below 0.
+        let entries = self.words().entries.load(Relaxed) as i64;
+        let surplus = entries.checked_sub_unsigned(bound).filter(|&more| more > 0 && bound > 0);
+        surplus.map_or(0, i64::unsigned_abs)
     }
 
     /// Evicts an entry of a chain that is full when there is no memory for a larger index. The
@@ -196,10 +201,11 @@ impl Mapped {
     /// Evicts until so many segments more than the reserve are free, or nothing is left to evict.
     /// False: the region does not evict.
     pub(crate) fn make_room_for(&self, context: &Context, segments: u32) -> Result<bool> {
+        let given_up = self.builder.give_up(&self.log);
         if self.evicts() {
             self.evict_for_write(context, segments)?;
         }
-        Ok(self.evicts())
+        Ok(given_up || self.evicts())
     }
 
     /// Makes room for a write in an evicting region: `more` segments than the one that any needs.
@@ -310,7 +316,11 @@ impl<'m> Evictor<'_, 'm> {
             }
             // SAFETY: `protect` proved that the slot still referred to the record after the hazard
             // was visible; it stays until the hazard is set anew.
-            let record = unsafe { Record::read(&region.log, word.location()) }?;
+            let record = unsafe { Record::read(&region.log, word.location()) };
+            let Ok(record) = record else {
+                mine.clear();
+                return record.map(|_| false);
+            };
             // Intents after the record was found: who published it has named it before.
             let running = region.intended().contains(&word.location());
             let at = at.in_table(table.log2);

@@ -10,7 +10,7 @@
 //! | killed after | state |
 //! |---|---|
 //! | `leftovers.counted` (count corrected by one CAS) | right |
-//! | `write.dropped` (a tombstone left its slot) | the record unmarked: as for any destroy |
+//! | `leftovers.dropped` (a tombstone left its slot) | recovery marks the record, as after a purge |
 //!
 //! The count of a look is exact if no write was running meanwhile. Else it is wrong by no more than
 //! their number, which intents and counters tell, and a smaller difference is left for another
@@ -23,10 +23,13 @@ use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::layout::word::{HIDDEN_TAG, Location, SlotWord};
+use crate::reclaim::retire;
 use crate::region::Kind;
+use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::thread::Context;
-use crate::sync::{Acquire, Relaxed, SeqCst, raise};
+use crate::region::write::NO_RECORD;
+use crate::sync::{Acquire, Relaxed, Release, SeqCst, raise};
 
 /// Looks after one recovery that find no quiet moment before it is left at that.
 const LOOKS: u64 = 8;
@@ -109,15 +112,53 @@ impl Mapped {
                     self.settle(location, &record);
                 }
                 raise(&self.words().floor, record.head().version);
-                let pin = self.pin_table(self.descriptor(context));
+                let thread = self.descriptor(context);
+                let pin = self.pin_table(thread);
                 let hash = record.head().hash;
-                let dropped = self.drop_tombstone(context.index, pin.log2, hash, location);
+                let dropped = self.drop_in_own_name(context, pin.log2, hash, location);
                 pin.release();
                 dropped
             });
         }
         mine.clear();
         dropped
+    }
+
+    /// As [`drop_tombstone`](Self::drop_tombstone), with an intent that tells recovery of it.
+    fn drop_in_own_name(
+        &self,
+        context: &Context,
+        log2: u32,
+        hash: u32,
+        location: Location,
+    ) -> Result<()> {
+        let thread = self.descriptor(context);
+        let intent = &thread.intent;
+        // Not there: somebody replaced it, and retires it.
+        while let Some(found) = self.locate(mover(thread), log2, hash, location)? {
+            let empty = self.next_empty(context);
+            intent.slot.store(0, Release);
+            intent.announce.store(0, Release);
+            intent.record.store(NO_RECORD, Release);
+            intent.old.store(found.word.0, Release);
+            intent.new.store(empty.0, Release);
+            intent.slot.store(found.place.to_word(), Release);
+            crash::point("leftovers.intended");
+            let dropped =
+                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
+            crash::point("leftovers.dropped");
+            // SAFETY: this call took the record out of the index, so only it marks it dead; not
+            // marked, it keeps its segment.
+            if dropped && let Ok(record) = unsafe { Record::read(&self.log, location) } {
+                retire(&self.log, location, &record);
+            }
+            intent.record.store(0, Release);
+            intent.slot.store(0, Release);
+            if dropped {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn look_through(&self, context: &Context, f: impl FnMut(SlotWord)) -> Result<()> {

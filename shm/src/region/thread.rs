@@ -399,7 +399,8 @@ impl Mapped {
         thread.table_pin.store(0, Release);
         self.appender.own.leave(index);
         let mut idle = self.idle_threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT_IDLE || self.fills_a_segment(index) {
+        let in_use = self.builder.is_busy() || self.fills_a_segment(index);
+        if idle.len() < KEPT_IDLE || in_use {
             idle.push(index);
             return;
         }

@@ -300,7 +300,6 @@ impl<'m> Writer<'m> {
 
     fn begin(&self, remote: bool) {
         let thread = self.thread;
-        thread.ring_start.store(self.region.words().ring_tail.load(Acquire), Release);
         if self.region.is_distributed() && !remote {
             // Every version of this write is above the floor as it is now, so this is a lower
             // bound for all attempts. The fence pairs with that of `close_time`: either it sees
@@ -338,9 +337,11 @@ impl<'m> Writer<'m> {
         self.record(self.version(0)).map(|_| ())
     }
 
-    /// The first half of the intent: nothing can be published.
+    /// The first half of the intent: nothing can be published. What is published later is
+    /// announced behind the ring as it is now, which spares others a long scan.
     fn begin_attempt(&self) {
         self.thread.intent.slot.store(0, Release);
+        self.thread.ring_start.store(self.region.words().ring_tail.load(Acquire), Release);
         self.way.begin();
     }
 

@@ -43,3 +43,18 @@ fn what_cannot_be_changed_is_refused() {
     }
     assert_eq!(bounded.attributes().max_entries, 5);
 }
+
+/// So much lower that the count of entries is doubted first.
+#[test]
+fn a_bound_can_be_lowered_by_much() {
+    let home = tempfile::Builder::new().prefix("vug-test-").tempdir_in("/dev/shm").expect("home");
+    let node = Node::open(home.path()).expect("open");
+    let region = node.region("r").max_bytes(8 << 20).eviction(Eviction::S3Fifo);
+    let region = region.max_entries(10_000).create().expect("create");
+    for n in 0..10_000u32 {
+        region.put(&n.to_le_bytes(), b"value").expect("put");
+    }
+    region.set_max_entries(100).expect("a lower bound");
+    region.put(b"one more", b"value").expect("put");
+    assert!(region.len().expect("len") <= 100);
+}

@@ -147,6 +147,34 @@ fn a_ring_that_went_round_says_so_before_the_change() {
     assert_eq!(values(&mut events), [value("stopped"), value("2")]);
 }
 
+/// The writer itself goes on after its change was announced for it, another took its place, and the
+/// ring went round: it must not announce the old one behind the new.
+#[test]
+fn a_late_writer_does_not_announce_what_was_announced_for_it() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let region = region(&node);
+    let mut events = region.subscribe();
+    let location = stopped_put(&region, b"k");
+    let mapped = &region.mapped;
+    let thread = &mapped.threads[mapped.words().threads_used.load(SeqCst) as usize - 1];
+    let from = thread.ring_start.load(Acquire);
+    region.put(b"k", b"2").expect("put");
+    for _ in 0..=mapped.journal().len() {
+        region.put(b"other", b"1").expect("put");
+        events.poll().expect("poll");
+    }
+    while events.poll().expect("poll").is_some() {}
+    // SAFETY: the intent that names the record keeps its segment.
+    let record = unsafe { Record::read(&mapped.log, location) }.expect("a record");
+    assert!(record.is_announced());
+    let (op, version) = (RingOp::Change, record.head().version);
+    let state = AtomicU16::new(STATE_HELPED | STATE_ANNOUNCED);
+    mapped.announce_own(Announcement { op, location, version }, &state, from);
+    assert!(matches!(events.poll(), Ok(Some(Notice::Lapped { .. }))));
+    assert_eq!(values(&mut events), []);
+}
+
 #[test]
 fn a_first_subscription_does_not_wait_for_a_stopped_writer() {
     let home = home();

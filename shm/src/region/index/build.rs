@@ -22,7 +22,7 @@
 //! maintains the region, or leaves.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::crash;
 use crate::error::{Error, Result};
@@ -67,10 +67,21 @@ impl Builder {
 
     /// Gives back what was taken for a table without a name; whether there was one.
     pub(crate) fn give_up(&self, log: &Log) -> bool {
-        let Ok(mut build) = self.build.try_lock() else {
-            return false;
-        };
-        self.drop_build(&mut build, log)
+        self.try_lock().is_some_and(|mut build| self.drop_build(&mut build, log))
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Build>>> {
+        match self.build.try_lock() {
+            Ok(build) => Some(build),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Whether segments may be active in the name of a thread that has begun a table; asked by
+    /// that thread.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     fn drop_build(&self, build: &mut Option<Build>, log: &Log) -> bool {
@@ -146,9 +157,9 @@ impl Mapped {
         if !self.builder.busy.load(Ordering::Relaxed) {
             return Ok(());
         }
-        match self.builder.build.try_lock() {
-            Ok(mut build) => self.build_piece(&mut build, log2, PIECE),
-            Err(_) => Ok(()),
+        match self.builder.try_lock() {
+            Some(mut build) => self.build_piece(&mut build, log2, PIECE),
+            None => Ok(()),
         }
     }
 
@@ -178,12 +189,14 @@ impl Mapped {
         let bytes = build.count as usize * log.segment_bytes();
         if build.claimed < build.count {
             let segment = build.first + build.count - build.claimed - 1;
-            match run::claim_one(log, build.thread, segment) {
+            let left = build.count - build.claimed;
+            match run::claim_one(log, build.thread, segment, left) {
                 Ok(true) => {
                     self.say_for_table(segment, build.table);
                     build.claimed += 1;
                 }
-                // Somebody was faster, or there is no memory: whoever needs the table tries again.
+                // Somebody was faster, or there is no memory but what others must have: whoever
+                // needs the table tries again.
                 other => {
                     self.words().builder.store(0, Relaxed);
                     self.builder.drop_build(slot, log);
@@ -200,12 +213,26 @@ impl Mapped {
             log.wipe(segment, build.thread, from..to);
             build.zeros += to - from;
             crash::point("grow.zeroed");
-        } else {
+        } else if self.is_ours(build) {
             self.name_table(*build);
             *slot = None;
             self.builder.busy.store(false, Ordering::Relaxed);
+        } else {
+            self.builder.drop_build(slot, log);
         }
         Ok(())
+    }
+
+    /// Whether its segments are as they were claimed: else somebody took this process for dead, or
+    /// the file is damaged.
+    fn is_ours(&self, build: &Build) -> bool {
+        (build.first..build.first + build.count).all(|segment| {
+            let word = self.log.state(segment);
+            let named = RunWord::table(build.table, word.generation()).0;
+            word.state() == Some(SegmentState::Active)
+                && word.owner() == build.thread
+                && self.log.header(segment).is_some_and(|header| header.run.load(Acquire) == named)
+        })
     }
 
     /// The caller has pinned the table before it, or an earlier one, and seen that it is current.

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::time::Duration;
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::error::Result;
 use crate::heap::append::Author;
@@ -23,15 +24,19 @@ pub(super) struct Way {
     old: Cell<Option<Location>>,
     /// There is no room for the record of a destroy, which can do without; stays for all attempts.
     none: Cell<bool>,
-    /// How often it waited for somebody who builds a larger index, or cleans.
-    waits: Cell<u32>,
+    /// Until when it waits for somebody who builds a larger index, or cleans.
+    waits_until: Cell<Option<Instant>>,
     /// The state of affairs in which it waits for room.
     waits_at: Cell<Option<u64>>,
+    /// How often it began to wait anew because that had changed.
+    renewals: Cell<u32>,
 }
 
-/// Half a second in all. To build the largest table takes about as long.
-const WAITS: u32 = 5000;
+/// To build the largest table takes about as long.
+const WAITS: Duration = Duration::from_millis(500);
 const WAIT: Duration = Duration::from_micros(100);
+/// What changes may be this write's own doing, which cleans in between, so this has an end.
+const RENEWALS: u32 = 8;
 
 impl Way {
     pub(super) fn begin(&self) {
@@ -49,12 +54,23 @@ impl Way {
 
     /// Lets others go on for a moment; false if it waited long enough.
     pub(super) fn wait(&self) -> bool {
-        let waits = self.waits.get();
-        self.waits.set(waits + 1);
-        if waits < WAITS {
+        let now = Instant::now();
+        let until = self.waits_until.get().unwrap_or(now + WAITS);
+        self.waits_until.set(Some(until));
+        if now < until {
             std::thread::sleep(WAIT);
         }
-        waits < WAITS
+        now < until
+    }
+
+    /// Waits from now on for something else; whether it has not done so too often.
+    fn renew(&self) -> bool {
+        let renewals = self.renewals.get();
+        if renewals < RENEWALS {
+            self.renewals.set(renewals + 1);
+            self.waits_until.set(None);
+        }
+        renewals < RENEWALS
     }
 
     /// Whether the entry has to be found again.
@@ -73,8 +89,12 @@ impl Mapped {
         if self.waited_in_vain.load(Ordering::Relaxed) == now || !self.is_making_room() {
             return false;
         }
-        if way.waits_at.replace(Some(now)) != Some(now) {
-            way.waits.set(0);
+        if way.waits_at.replace(Some(now)) != Some(now)
+            && way.renew()
+            // What somebody was about to do who died is never done.
+            && crate::recover::recover_region(self).is_ok_and(|freed| freed > 0)
+        {
+            return true;
         }
         let goes_on = way.wait();
         if !goes_on {
