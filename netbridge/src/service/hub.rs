@@ -14,6 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{broadcast, mpsc};
 
 use super::asks::Asked;
+use super::nodes::Nodes;
 use super::picture::Journal;
 use super::status::{Command, Request};
 use crate::config::{Config, ConfigError};
@@ -64,6 +65,8 @@ pub(super) struct Hub<H: Home> {
     events: broadcast::Sender<String>,
     /// UDP bytes of connections that are gone: sent, received.
     pub(super) past_bytes: (u64, u64),
+    /// Whom to dial after a restart.
+    nodes: Nodes,
     /// Who waits for the end of a search, and the number it gave its question.
     waiting: BTreeMap<u64, (mpsc::Sender<(u64, Outcome)>, u64)>,
     last_ask: u64,
@@ -80,14 +83,30 @@ enum Woken {
 }
 
 impl<H: Home> Hub<H> {
-    pub(super) fn new(parts: Parts<H>) -> std::io::Result<Self> {
+    pub(super) fn new(mut parts: Parts<H>) -> std::io::Result<Self> {
         let bell = pipe::Receiver::from_owned_fd(parts.store.bell()?)?;
         let journal = Journal::new(parts.transport.warning.clone());
         let (conns, start) = (BTreeMap::new(), Instant::now());
         let events = parts.events.clone();
         let past_bytes = (0, 0);
+        let nodes = Nodes::read(&parts.config.home);
+        for (origin, address) in nodes.addresses().filter(|known| known.0 != parts.tls.own.origin) {
+            parts.transport.dial(origin, address);
+        }
         let (seen, waiting, last_ask) = (None, BTreeMap::new(), 0);
-        Ok(Self { parts, conns, journal, start, bell, seen, events, past_bytes, waiting, last_ask })
+        Ok(Self {
+            parts,
+            conns,
+            journal,
+            start,
+            bell,
+            seen,
+            events,
+            past_bytes,
+            nodes,
+            waiting,
+            last_ask,
+        })
     }
 
     /// Runs until somebody asks the bridge to stop.
@@ -301,8 +320,16 @@ impl<H: Home> Hub<H> {
                         open.link.close(code, &reason);
                     }
                 }
-                Action::Dial { origin, address } => self.parts.transport.dial(origin, address),
-                Action::Hang { origin } => self.parts.transport.hang(origin),
+                Action::Dial { origin, address } => {
+                    self.parts.transport.dial(origin, address);
+                    let noted = self.nodes.set(origin, address);
+                    self.noted(noted);
+                }
+                Action::Hang { origin } => {
+                    self.parts.transport.hang(origin);
+                    let noted = self.nodes.remove(origin);
+                    self.noted(noted);
+                }
                 Action::Event(event) => self.event(event),
                 Action::Answer { ask, outcome } => {
                     if let Some((client, number)) = self.waiting.remove(&ask) {
@@ -311,6 +338,13 @@ impl<H: Home> Hub<H> {
                 }
                 Action::Alert { level, text } => self.alert(level, text),
             }
+        }
+    }
+
+    /// Only the next start is slower without the file.
+    fn noted(&mut self, noted: std::io::Result<()>) {
+        if let Err(error) = noted {
+            self.journal.trouble("the known nodes cannot be written down", &error);
         }
     }
 

@@ -4,6 +4,7 @@ mod asks;
 mod http;
 mod hub;
 mod metrics;
+mod nodes;
 mod picture;
 mod reload;
 pub(crate) mod status;

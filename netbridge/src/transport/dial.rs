@@ -55,7 +55,10 @@ impl Dialer {
             }
             let start = Instant::now();
             match self.dial_once().await {
-                Ok(()) if start.elapsed() >= LASTING => delay.reset(),
+                Ok(()) if start.elapsed() >= LASTING => {
+                    delay.reset();
+                    continue;
+                }
                 Ok(()) => {}
                 Err(None) => return,
                 Err(Some(reason)) => {

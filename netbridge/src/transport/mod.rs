@@ -259,6 +259,7 @@ fn describe(error: &ConnectionError) -> String {
             format!("closed by the peer: {}", String::from_utf8_lossy(&close.reason))
         }
         ConnectionError::TimedOut => "no answer".into(),
+        ConnectionError::Reset => "the peer was started again".into(),
         ConnectionError::LocallyClosed => "closed here".into(),
         other => other.to_string(),
     }

@@ -9,6 +9,8 @@ use quinn::{
     AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, Runtime as _,
     ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::Credentials;
@@ -45,7 +47,7 @@ pub(crate) fn bind(address: SocketAddr, tls: &Credentials) -> Result<Bound, Brid
     let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
     #[cfg(any(test, feature = "faults"))]
     let socket = super::faults::wrap(socket, address);
-    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    let (config, runtime) = (endpoint_config(tls), Arc::new(TokioRuntime));
     let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)
         .map_err(failed)?;
     let warning = (granted < SOCKET_BUFFER).then(|| {
@@ -57,6 +59,19 @@ pub(crate) fn bind(address: SocketAddr, tls: &Credentials) -> Result<Bound, Brid
         )
     });
     Ok(Bound { endpoint, address, warning })
+}
+
+/// The endpoint of the next bridge with the same certificate recognises the connections of this
+/// one, and ends them at once if this one is killed (stateless reset): peers need not wait until
+/// they are idle.
+fn endpoint_config(tls: &Credentials) -> EndpointConfig {
+    let mut ids = [0; 8];
+    ids.copy_from_slice(&tls.derive(b"vug connection ids")[..8]);
+    let ids = u64::from_le_bytes(ids);
+    let resets = hmac::Key::new(hmac::HMAC_SHA256, &tls.derive(b"vug stateless resets"));
+    let mut config = EndpointConfig::new(Arc::new(resets));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config
 }
 
 /// The socket and the smaller of its two buffer sizes.

@@ -79,6 +79,18 @@ impl Site {
         Self { transport, events }
     }
 
+    /// Listens there as soon as nobody else does.
+    async fn start_at(address: SocketAddr, tls: &Credentials) -> Self {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match Transport::start(address, &[], &Arc::new(tls.clone())) {
+                Ok((transport, events)) => return Self { transport, events },
+                Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn peer(&self, origin: Option<u16>) -> PeerConfig {
         PeerConfig { address: self.transport.address, origin }
     }
@@ -132,6 +144,31 @@ async fn nodes_of_one_cluster_connect_and_know_each_other() {
         let Event::Down { reason, .. } = b.next().await else { panic!("not down") };
         assert_eq!(reason, "closed by the peer: enough");
     }
+}
+
+#[tokio::test]
+async fn the_successor_of_a_killed_bridge_ends_its_connections() {
+    let lab = Lab::new();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("bind");
+    let address = free.local_addr().expect("address");
+    drop(free);
+    let faults = faults::Faults::at(address);
+    let tls = lab.node(1);
+    let mut a = Site::start_at(address, &tls).await;
+    let mut b = Site::start(&lab.node(2), &[a.peer(Some(1))]);
+    let (_, _, _, _link) = b.up().await;
+    a.up().await;
+    // Nobody hears that it ends, as if it had been killed.
+    faults.cut(b.transport.address);
+    a.transport.stop(PATIENCE).await;
+    drop(a);
+    faults.heal();
+    let mut a = Site::start_at(address, &tls).await;
+    let Event::Down { reason, .. } = b.next().await else { panic!("not down") };
+    assert_eq!(reason, "the peer was started again");
+    // It is dialed at once.
+    b.up().await;
+    a.up().await;
 }
 
 #[tokio::test]

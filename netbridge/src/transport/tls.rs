@@ -68,6 +68,14 @@ impl Credentials {
         Ok(credentials)
     }
 
+    /// A secret for one purpose that lasts as long as the private key, and does not betray it.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.key.secret_der());
+        let mut secret = [0; 32];
+        secret.copy_from_slice(ring::hmac::sign(&key, purpose).as_ref());
+        secret
+    }
+
     fn check_own_chain(&self) -> Result<(), Error> {
         let name = server_name(&self.own)?;
         self.webpki_server()?
