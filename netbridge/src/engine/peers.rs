@@ -137,11 +137,13 @@ impl<S: Store> Engine<S> {
             self.with_region(number, |region, cx| region.unpair(cx, conn, false));
         }
         let origin = session.peer.origin;
-        if !self.is_connected(origin) {
+        // Of two connections the peer may have ended this one before it confirmed the other here:
+        // the node was away for nobody, unless that other one ends, too.
+        let greeted = |s: &Session| matches!(s.phase, Phase::Greeting { accepted: true, .. });
+        let left = |s: &Session| s.peer.origin == origin && (s.is_up() || greeted(s));
+        if !self.sessions.values().any(left) && (session.is_up() || greeted(&session)) {
             self.mismatches.retain(|(_, o), _| *o != origin);
-            if session.is_up() {
-                self.members.disconnected(self.now, origin);
-            }
+            self.members.disconnected(self.now, origin);
         }
     }
 

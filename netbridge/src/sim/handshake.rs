@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::model::{Handle, ModelStore};
 use super::world::{Plan, World};
-use crate::engine::{Action, ConnId, Engine, EngineConfig, Input, PeerIdentity, Timing};
+use crate::engine::{Action, ClusterEvent, ConnId, Engine, EngineConfig, Input};
+use crate::engine::{PeerIdentity, Timing};
 use crate::replica::store::{Policy, Scope};
 use crate::session::close;
 use crate::wire::control::{self, Body, Hello};
@@ -130,6 +131,43 @@ fn own_and_duplicate_numbers_are_refused() {
     });
     assert!(refused);
     assert!(e.is_connected(2), "the first one stays");
+}
+
+fn cluster_events(e: &mut Engine<Handle>) -> Vec<ClusterEvent> {
+    let events = actions(e).into_iter().filter_map(|action| match action {
+        Action::Event(event) => Some(event),
+        _ => None,
+    });
+    events.collect()
+}
+
+fn gone(e: &mut Engine<Handle>, conn: u64) {
+    e.handle(2, Input::Disconnected { conn: ConnId(conn), reason: "closed by the peer".into() });
+}
+
+#[test]
+fn a_peer_that_keeps_the_other_of_two_connections_was_never_away() {
+    let mut e = engine("c", 1);
+    for conn in [1, 2] {
+        connect(&mut e, conn, "c", 2);
+        say(&mut e, conn, Body::Hello(hello("c", 2)));
+    }
+    say(&mut e, 1, Body::HelloAck(hello_ack()));
+    let events = cluster_events(&mut e);
+    assert!(matches!(events[..], [ClusterEvent::NodeJoined { origin: 2, .. }]), "{events:?}");
+    // The end of the first may come before the last word on the second.
+    gone(&mut e, 1);
+    say(&mut e, 2, Body::HelloAck(hello_ack()));
+    assert!(e.is_connected(2));
+    let events = cluster_events(&mut e);
+    assert!(events.is_empty(), "{events:?}");
+
+    connect(&mut e, 3, "c", 2);
+    say(&mut e, 3, Body::Hello(hello("c", 2)));
+    gone(&mut e, 2);
+    gone(&mut e, 3);
+    let events = cluster_events(&mut e);
+    assert!(matches!(events[..], [ClusterEvent::NodeUnreachable { origin: 2 }]), "{events:?}");
 }
 
 #[test]
