@@ -9,6 +9,7 @@ mod audit;
 pub mod conformance;
 pub mod damage;
 mod home;
+pub mod site;
 mod storm;
 pub mod told;
 pub mod victim;
