@@ -25,6 +25,10 @@ impl Peer for PointerChase {
         "pointer chase"
     }
 
+    fn configuration(&self) -> &'static str {
+        "two dependent loads of random cache lines of shared memory: a control, no store"
+    }
+
     fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
         let nodes = load.entries as usize;
         let chase = Chase::new(SharedFile::create(nodes * WORDS * 8)?, nodes);

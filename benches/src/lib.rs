@@ -15,8 +15,10 @@ mod locked;
 mod mapping;
 mod pages;
 mod peer;
+pub mod report;
 mod second;
 mod store;
+pub mod suite;
 mod workload;
 
 pub use chase::PointerChase;
@@ -25,5 +27,5 @@ pub use mapping::{scratch, scratch_prefix, sweep};
 pub use pages::{Mappings, Pages};
 pub use peer::Peer;
 pub use second::{SecondProcess, pin_to, serve_if_asked};
-pub use store::{Flat, InProcess, Shared, Store, Vug};
+pub use store::{Flat, InProcess, Mixer, Papaya, Shared, Store, Vug};
 pub use workload::{Distribution, KEY_LEN, Load, Requests, Work, key, sequence};

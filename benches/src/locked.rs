@@ -23,6 +23,10 @@ impl Peer for RobustMutex {
         "robust mutex"
     }
 
+    fn configuration(&self) -> &'static str {
+        "256 shards of open addressing, a robust mutex each, values of one length: a bound, no peer"
+    }
+
     fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
         let geometry = Geometry::of(load);
         let file = SharedFile::create(SHARDS * geometry.shard_len)?;

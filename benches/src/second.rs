@@ -189,6 +189,16 @@ fn listen() -> (Receiver<String>, Arc<AtomicBool>) {
     (lines, told)
 }
 
+/// Lets the calling thread, and those that it starts, run on every processor again.
+pub(crate) fn unpin() {
+    let mut set = nix::sched::CpuSet::new();
+    // The system leaves out those that are not there.
+    for cpu in 0..nix::sched::CpuSet::count() {
+        let _ = set.set(cpu);
+    }
+    let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set);
+}
+
 /// Keeps the calling thread, and those that it starts, on one processor, if there are that many.
 pub fn pin_to(cpu: usize) {
     let mut set = nix::sched::CpuSet::new();

@@ -100,6 +100,10 @@ impl Peer for Vug {
         "vug"
     }
 
+    fn configuration(&self) -> &'static str {
+        "a region of three times what the entries take, in /dev/shm; it may evict nothing"
+    }
+
     fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
         Ok(Box::new(Shared::create(load)))
     }
@@ -183,6 +187,24 @@ impl Store for Shared {
     }
 }
 
+/// Makes maps inside this process.
+#[derive(Debug)]
+pub struct Papaya;
+
+impl Peer for Papaya {
+    fn name(&self) -> &'static str {
+        "papaya"
+    }
+
+    fn configuration(&self) -> &'static str {
+        "lock-free map; values in boxes of their own, a new one for each overwrite"
+    }
+
+    fn create(&self, _: Load) -> Result<Box<dyn Store>, String> {
+        Ok(Box::new(InProcess::default()))
+    }
+}
+
 /// The concurrent map papaya, with a hash function as cheap as the keys allow.
 #[derive(Default)]
 pub struct InProcess {
@@ -197,7 +219,7 @@ impl fmt::Debug for InProcess {
 
 impl Store for InProcess {
     fn name(&self) -> &'static str {
-        "papaya"
+        Papaya.name()
     }
 
     fn get(&self, n: u32, value: &mut [u8]) -> bool {
@@ -245,9 +267,9 @@ impl Store for Flat {
     }
 }
 
-/// Two multiplications per key.
+/// The hash function of all maps inside the process: two multiplications per key.
 #[derive(Debug, Default)]
-struct Mixer(u64);
+pub struct Mixer(u64);
 
 impl Hasher for Mixer {
     fn write(&mut self, bytes: &[u8]) {

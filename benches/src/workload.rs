@@ -1,5 +1,9 @@
 //! Keys and the order in which they are asked for.
 
+pub use vug_workload::Distribution;
+pub(crate) use vug_workload::mix;
+use vug_workload::{Draws, Random};
+
 /// Length of every key in bytes.
 pub const KEY_LEN: usize = 16;
 
@@ -53,43 +57,6 @@ impl std::fmt::Display for Load {
     }
 }
 
-/// Which entries are asked for how often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Distribution {
-    /// All entries alike, each drawn anew.
-    Uniform,
-    /// Every entry once per lap, in a random order that is the same in every lap. Kind to logs:
-    /// what was written together dies together.
-    Laps,
-    /// Zipf with exponent 0.99: a few entries get most of the requests. The popular entries are
-    /// scattered over the key space.
-    Zipf,
-}
-
-impl Distribution {
-    const NAMES: [(Distribution, &str); 3] = [
-        (Distribution::Uniform, "uniform"),
-        (Distribution::Laps, "laps"),
-        (Distribution::Zipf, "zipf"),
-    ];
-}
-
-impl std::fmt::Display for Distribution {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let found = Distribution::NAMES.iter().find(|(one, _)| one == self);
-        f.write_str(found.map_or("", |(_, name)| name))
-    }
-}
-
-impl std::str::FromStr for Distribution {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Distribution, String> {
-        let found = Distribution::NAMES.iter().find(|(_, name)| *name == text);
-        found.map(|(one, _)| *one).ok_or_else(|| format!("unknown distribution {text}"))
-    }
-}
-
 /// What is done with the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -133,19 +100,23 @@ pub fn key(n: u32) -> [u8; KEY_LEN] {
 }
 
 /// Numbers of entries in the order of the requests: one lap, or as many draws as there are entries,
-/// of zipf a million.
+/// of what is drawn by rank a million.
 pub fn sequence(distribution: Distribution, entries: u32, seed: u64) -> Vec<u32> {
-    let mut random = Random(seed);
-    if distribution == Distribution::Uniform {
-        return (0..entries).map(|_| random.below(u64::from(entries)) as u32).collect();
-    }
-    let mut order: Vec<u32> = (0..entries).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, random.below(last as u64 + 1) as usize);
-    }
     match distribution {
-        Distribution::Zipf => zipf(&order, 1_000_000, &mut random),
-        _ => order,
+        Distribution::Laps => {
+            let mut random = Random(seed);
+            let mut order: Vec<u32> = (0..entries).collect();
+            for last in (1..order.len()).rev() {
+                order.swap(last, random.below(last as u64 + 1) as usize);
+            }
+            order
+        }
+        _ => {
+            let mut draws = Draws::new(distribution, entries, seed);
+            let ranked = matches!(distribution, Distribution::Zipf | Distribution::Latest);
+            let len = if ranked { 1_000_000 } else { entries };
+            (0..len).map(|_| draws.next_entry()).collect()
+        }
     }
 }
 
@@ -185,49 +156,6 @@ impl Requests {
         self.at = if end == self.lap.len() { 0 } else { end };
         &self.lap[start..end]
     }
-}
-
-/// `order[0]` is the most popular entry.
-fn zipf(order: &[u32], len: usize, random: &mut Random) -> Vec<u32> {
-    let mut sum = 0.0;
-    let cumulated: Vec<f64> = (1..=order.len())
-        .map(|rank| {
-            sum += (rank as f64).powf(-0.99);
-            sum
-        })
-        .collect();
-    let draw = |_| {
-        let point = random.unit() * sum;
-        let rank = cumulated.partition_point(|&bound| bound < point);
-        order[rank.min(order.len() - 1)]
-    };
-    (0..len).map(draw).collect()
-}
-
-/// The splitmix64 generator: reproducible, and fast enough to be out of the way.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// Below `bound`, by the high half of a product.
-    fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-pub(crate) fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

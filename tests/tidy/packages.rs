@@ -7,11 +7,12 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("vug", &[]),
     ("vug-netbridge", &["vug"]),
-    ("vug-cli", &["vug", "vug-netbridge", "vug-ffi"]),
+    ("vug-cli", &["vug", "vug-netbridge", "vug-ffi", "vug-workload"]),
     ("vug-ffi", &["vug"]),
     ("vug-python", &["vug"]),
     ("vug-tests", &["vug", "vug-netbridge", "vug-cli", "vug-ffi"]),
-    ("vug-bench", &["vug", "vug-ffi", "vug-netbridge"]),
+    ("vug-workload", &[]),
+    ("vug-bench", &["vug", "vug-ffi", "vug-netbridge", "vug-workload"]),
     ("vug-compare", &["vug-bench"]),
 ];
 

@@ -34,6 +34,10 @@ impl Peer for Boost {
         "Boost.Interprocess"
     }
 
+    fn configuration(&self) -> &'static str {
+        "`unordered_map` of vectors in a mapped file, one sharable mutex, reserved; in place"
+    }
+
     #[cfg(boost)]
     fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
         let home = scratch()?;

@@ -15,6 +15,10 @@ impl Peer for Lmdb {
         "LMDB nosync"
     }
 
+    fn configuration(&self) -> &'static str {
+        "`NOSYNC NOMETASYNC WRITEMAP` in /dev/shm; one transaction an operation"
+    }
+
     fn create(&self, load: Load) -> Result<Box<dyn Store>, String> {
         let home = scratch()?;
         let path = home.path().to_owned();

@@ -1,8 +1,8 @@
 //! Many keys at a time beside one after the other.
 
-use super::report::Report;
-use super::table::Row;
 use super::{Controls, Plan, rate};
+use crate::report::Report;
+use crate::report::table::Row;
 use crate::store::{Shared, Store};
 use crate::workload::{Distribution, KEY_LEN, Load, Requests, Work, key};
 use std::hint::black_box;

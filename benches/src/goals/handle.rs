@@ -1,8 +1,8 @@
 //! Repeated reads of few hot entries: what a held handle is for.
 
-use super::report::Report;
-use super::table::Row;
 use super::{Controls, Plan};
+use crate::report::Report;
+use crate::report::table::Row;
 use crate::store::{Shared, Store};
 use crate::workload::{Distribution, Load, Requests, key};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, _: &mut Report) -> V
         theirs.push(other * 1000.0);
     }
     let row = Row::ratio(&goal, control.name(), 0.8, ratios);
-    let millions = super::table::median(&theirs).unwrap_or(0.0);
+    let millions = crate::report::table::median(&theirs).unwrap_or(0.0);
     vec![row.with(format!("reference {millions:.0} M/s"))]
 }
 

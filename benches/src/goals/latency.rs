@@ -4,10 +4,10 @@
 //! Every operation is timed by itself; the first line of the table tells what the clock and the
 //! machine add to all of them.
 
-use super::report::Report;
-use super::table::{Row, markdown};
 use super::{Controls, Plan};
 use crate::peer::Peer;
+use crate::report::table::Row;
+use crate::report::{Lines, Report, Scale, Series, percentiles};
 use crate::second::SecondProcess;
 use crate::store::{Shared, Store, Vug};
 use crate::workload::{Distribution, Load, Requests, Work};
@@ -96,6 +96,7 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec
         ["while", "operation", "times", "p50", "p99", "p99.9", "max"].map(str::to_owned).to_vec(),
     ];
     let mut rows = Vec::new();
+    let mut plots: [Vec<Series>; 2] = Default::default();
     let cases: [(&'static str, Case); 6] = [
         ("nothing is done", clock_alone),
         ("nothing else happens", quiet),
@@ -110,8 +111,20 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec
             rows.push(Row::failed("latency", name, &why));
         }
         lines.extend(line.cells());
+        plots[0].push(percentiles(name, &line.puts));
+        plots[1].push(percentiles(name, &line.gets));
     }
-    report.tell(&markdown(&lines));
+    report.table("Single operations, each timed by itself", lines);
+    for (operation, series) in ["put", "get"].into_iter().zip(plots) {
+        report.plot(Lines {
+            title: format!("{operation}: latency by percentile"),
+            x: "percentile".into(),
+            y: "ns".into(),
+            x_scale: Scale::Percentile,
+            y_scale: Scale::Log,
+            series,
+        });
+    }
     rows
 }
 

@@ -1,8 +1,8 @@
 //! Bytes an entry takes beyond its key and its value, by the region's own statistics.
 
-use super::report::Report;
-use super::table::{Row, Wanted, digits, markdown};
 use super::{Controls, Plan};
+use crate::report::Report;
+use crate::report::table::{Row, Wanted, digits};
 use crate::store::{Shared, Store};
 use crate::workload::{KEY_LEN, Load};
 
@@ -40,10 +40,8 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec
         [vec![level.entries.to_string()], bytes.to_vec()].concat()
     }));
     let value_len = plan.load.value_len;
-    report.tell(&format!(
-        "Bytes an entry, with keys of {KEY_LEN} and values of {value_len} bytes:\n"
-    ));
-    report.tell(&markdown(&lines));
+    let title = format!("Bytes an entry, with keys of {KEY_LEN} and values of {value_len} bytes");
+    report.table(&title, lines);
     let measured = levels.iter().map(|level| level.index + level.header).collect();
     let row = Row::ratio(goal, "", 0.0, measured);
     vec![Row { wanted: Wanted::AtMost(56.0), unit: "B", ..row }.with("at 7 fill levels")]

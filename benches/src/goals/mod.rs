@@ -3,25 +3,24 @@
 //! Stores take turns in every round, so that a machine that gets slower or faster does so for all;
 //! a ratio is taken within its round, and the median of the rounds is what counts.
 
-pub mod table;
-
 mod batch;
+mod distribution;
 mod handle;
 mod latency;
 mod memory;
 mod overwrite;
 mod recovery;
-mod report;
 mod speed;
 
 use crate::peer::Peer;
+use crate::report::Report;
+use crate::report::machine::Named;
+use crate::report::table::Row;
 use crate::second::pin_to;
 use crate::workload::{Load, Requests, Work};
 use crate::{Store, sweep};
-use report::{Report, machine};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use table::{Row, render};
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -40,15 +39,18 @@ pub struct Plan {
     pub parts: Vec<String>,
     /// A document whose tables are replaced by those of this run.
     pub record: Option<PathBuf>,
+    /// A directory for `results.json` and `report.html`.
+    pub report: Option<PathBuf>,
 }
 
 /// What the goals are measured against.
-#[derive(Clone, Copy)]
 pub struct Controls<'c> {
-    /// Stores that several processes share; vug and the pointer chase come on top.
+    /// Other stores; vug, the pointer chase and papaya come on top.
     pub peers: &'c [&'c dyn Peer],
     /// Makes something with so many values of 64 bytes that are read through held handles.
     pub held: Option<&'c MakeHeld>,
+    /// Versions of all of them.
+    pub versions: Vec<Named>,
 }
 
 /// Makes something to read so many values of 64 bytes from.
@@ -62,19 +64,21 @@ impl std::fmt::Debug for Controls<'_> {
     }
 }
 
-const USAGE: &str = "[--quick] [--rounds N] [--record FILE] [PART ...]";
+const USAGE: &str =
+    "[--quick | --smoke] [--rounds N] [--report DIRECTORY] [--record FILE] [PART ...]";
 
-/// A part: its name, and what measures it and tells its rows.
-type Part = (&'static str, fn(&Plan, &Controls<'_>, &mut Report) -> Vec<Row>);
+/// A part: its name, its heading, and what measures it and tells its rows.
+type Part = (&'static str, &'static str, fn(&Plan, &Controls<'_>, &mut Report) -> Vec<Row>);
 
 const PARTS: &[Part] = &[
-    ("memory", memory::measure),
-    ("speed", speed::measure),
-    ("batch", batch::measure),
-    ("handle", handle::measure),
-    ("overwrite", overwrite::measure),
-    ("recovery", recovery::measure),
-    ("latency", latency::measure),
+    ("memory", "Memory", memory::measure),
+    ("speed", "Throughput", speed::measure),
+    ("batch", "Many keys at a time", batch::measure),
+    ("handle", "Held handles", handle::measure),
+    ("overwrite", "Overwriting at a fixed fill", overwrite::measure),
+    ("recovery", "Recovery", recovery::measure),
+    ("latency", "Latency", latency::measure),
+    ("distribution", "Between nodes", distribution::measure),
 ];
 
 impl Plan {
@@ -91,10 +95,18 @@ impl Plan {
             load: Load { entries: 2_000_000, value_len: 64 },
             parts: Vec::new(),
             record: None,
+            report: None,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--quick" => {
+                    plan.rounds = 5;
+                    plan.slice = Duration::from_millis(120);
+                    plan.settle = Duration::from_millis(120);
+                    plan.warm_up = Duration::from_secs(1);
+                }
+                // Whether everything works; its numbers say nothing.
+                "--smoke" => {
                     plan.rounds = 3;
                     plan.slice = Duration::from_millis(50);
                     plan.settle = Duration::from_millis(10);
@@ -110,9 +122,15 @@ impl Plan {
                     let path = arguments.next().ok_or("--record takes a file")?;
                     plan.record = Some(path.into());
                 }
+                "--report" => {
+                    let path = arguments.next().ok_or("--report takes a directory")?;
+                    plan.report = Some(path.into());
+                }
                 // Cargo passes it to every bench.
                 "--bench" => {}
-                part if PARTS.iter().any(|(name, _)| *name == part) => plan.parts.push(part.into()),
+                part if PARTS.iter().any(|(name, ..)| *name == part) => {
+                    plan.parts.push(part.into())
+                }
                 other => return Err(format!("unknown argument {other}\nhelp: {USAGE}")),
             }
         }
@@ -132,26 +150,22 @@ pub fn run(controls: &Controls<'_>) -> Result<(), String> {
     let plan = Plan::parse(std::env::args().skip(1))?;
     sweep();
     pin_to(0);
-    let start = Instant::now();
-    let mut report = Report::default();
-    report.tell(&format!("{}.\n", machine()));
+    let mut report = Report::new("goals", controls.versions.clone());
+    let Load { entries, value_len } = plan.load;
+    report.option("entries", format!("{entries} of 16 + {value_len} bytes"));
+    report.option("rounds", format!("{} of {} ms", plan.rounds, plan.slice.as_millis()));
+    report.option("settling", format!("{} ms", plan.settle.as_millis()));
     let mut rows = Vec::new();
-    for (name, measure) in PARTS {
+    for (name, title, measure) in PARTS {
         if plan.wants(name) {
             let start = Instant::now();
+            report.section(title);
             rows.extend(measure(&plan, controls, &mut report));
             eprintln!("{name}: {:.0} s", start.elapsed().as_secs_f64());
         }
     }
-    report.tell(&render(&rows));
-    report.tell(&format!(
-        "{} entries of 16 + {} bytes, {} rounds of {} ms; {:.0} s in all.\n",
-        plan.load.entries,
-        plan.load.value_len,
-        plan.rounds,
-        plan.slice.as_millis(),
-        start.elapsed().as_secs_f64()
-    ));
+    report.goals(&rows);
+    plan.report.map_or(Ok(()), |directory| report.write(&directory))?;
     plan.record.map_or(Ok(()), |path| report.record(&path))
 }
 

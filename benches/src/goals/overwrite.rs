@@ -3,10 +3,11 @@
 //! The entries are the same at every level; the regions differ in size. So the index and the
 //! caches do the same, and what differs is how much lives in a segment when its turn comes.
 
-use super::report::Report;
-use super::table::{Row, digits, median};
 use super::{Controls, Plan, rate};
-use crate::store::{Shared, Store};
+use crate::peer::Peer;
+use crate::report::table::{Row, digits, median};
+use crate::report::{Measurement, Report};
+use crate::store::{Shared, Store, Vug};
 use crate::workload::{Distribution, Load, Requests, Work};
 use std::time::Duration;
 
@@ -50,8 +51,18 @@ pub(super) fn measure(plan: &Plan, _: &Controls<'_>, report: &mut Report) -> Vec
         return rows;
     };
     let told = millions(&base.rates);
-    report.tell(&format!("Uniform overwrites at {level} % live: {told} M/s.\n"));
+    report.tell(&format!("Uniform overwrites at {level} % live: {told} M/s."));
     let base = base.rates.clone();
+    for (level, _, region) in &regions {
+        report.measured(Measurement {
+            what: goal(*level),
+            store: Vug.name().into(),
+            processes: 1,
+            threads: 1,
+            unit: "M/s".into(),
+            rounds: region.rates.iter().map(|rate| rate * 1000.0).collect(),
+        });
+    }
     rows.extend(regions.iter().skip(1).map(|(level, wanted, region)| {
         let ratios = region.rates.iter().zip(&base).map(|(rate, base)| rate / base).collect();
         let remark = format!("{:.1} %, {} M/s", region.live * 100.0, millions(&region.rates));

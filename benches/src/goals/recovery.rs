@@ -1,9 +1,9 @@
 //! How long a survivor takes to recover a member that was killed while it wrote.
 
-use super::report::Report;
-use super::table::{Row, Wanted};
 use super::{Controls, Plan};
 use crate::peer::Peer;
+use crate::report::Report;
+use crate::report::table::{Row, Wanted};
 use crate::second::SecondProcess;
 use crate::store::{Shared, Store, Vug};
 use crate::workload::{Distribution, Work};

@@ -1,14 +1,14 @@
 //! Reads, overwrites and the mix of both, with one process and with two.
 
-use super::report::Report;
-use super::table::{Row, Wanted, digits, markdown, median, spread};
 use super::{Controls, Plan, rate};
 use crate::chase::PointerChase;
 use crate::locked::RobustMutex;
 use crate::pages::Pages;
 use crate::peer::Peer;
+use crate::report::table::{Row, Wanted, digits, median, spread};
+use crate::report::{Dot, DotRow, Dots, Measurement, Report};
 use crate::second::SecondProcess;
-use crate::store::{InProcess, Store, Vug};
+use crate::store::{Papaya, Store, Vug};
 use crate::workload::{Distribution, Load, Requests, Work};
 
 /// One kind of work, in the order of the table.
@@ -72,20 +72,19 @@ pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, report: &mut Report)
     }
     let mut rows = Vec::new();
     let mut contenders = Vec::new();
-    let shared: Vec<&dyn Peer> = [&Vug as &dyn Peer, &PointerChase]
+    let all: Vec<&dyn Peer> = [&Vug as &dyn Peer, &PointerChase]
         .into_iter()
         .chain(controls.peers.iter().copied())
+        .chain([&Papaya as &dyn Peer])
         .collect();
-    for peer in shared {
-        match Contender::shared(peer, plan) {
+    for peer in &all {
+        eprintln!("filling {}", peer.name());
+        match Contender::new(*peer, plan) {
             Ok(contender) => contenders.push(contender),
             Err(why) => rows.push(Row::failed("speed", peer.name(), &why)),
         }
     }
-    match Contender::alone(Box::new(InProcess::default()), plan) {
-        Ok(contender) => contenders.push(contender),
-        Err(why) => rows.push(Row::failed("speed", "papaya", &why)),
-    }
+    report.table("What is compared, and how it is set up", configurations(&all, &contenders));
     for (at, line) in LINES.iter().enumerate() {
         let mut orders: Vec<Requests> =
             contenders.iter().map(|_| Requests::new(line.distribution, plan.load, 1)).collect();
@@ -106,8 +105,9 @@ pub(super) fn measure(plan: &Plan, controls: &Controls<'_>, report: &mut Report)
             }
         }
     }
-    report.tell(&all_rates(&contenders));
-    report.tell(&all_pages(&contenders));
+    report.table("Million operations a second: median (least-most)", all_rates(&contenders));
+    report.table("Pages through which the stores are seen", all_pages(&contenders));
+    keep(report, &contenders);
     Verdict { contenders: &contenders }.rows(&mut rows);
     rows
 }
@@ -120,23 +120,23 @@ impl Rates {
 }
 
 impl Contender {
-    fn shared(peer: &dyn Peer, plan: &Plan) -> Result<Contender, String> {
+    /// Filled, with all its pages there, and a second process if it can have one.
+    fn new(peer: &dyn Peer, plan: &Plan) -> Result<Contender, String> {
         let store = peer.create(plan.load)?;
-        let place = store.place().ok_or("has no place")?.to_owned();
-        let mut contender = Contender::alone(store, plan)?;
-        let mut second = SecondProcess::start(peer.name(), &place, plan.load)?;
-        second.work(Work::Put, Distribution::Uniform)?;
-        std::thread::sleep(plan.warm_up);
-        second.pause()?;
-        contender.second = Some(second);
-        Ok(contender)
-    }
-
-    fn alone(store: Box<dyn Store>, plan: &Plan) -> Result<Contender, String> {
         store.fill(plan.load)?;
         let mut requests = Requests::new(Distribution::Uniform, plan.load, 1);
         rate(&*store, Work::Put, &mut requests, plan.load, plan.warm_up)?;
-        Ok(Contender { store, second: None, rates: vec![Rates::default(); LINES.len()] })
+        let second = match store.place() {
+            None => None,
+            Some(place) => {
+                let mut second = SecondProcess::start(peer.name(), place, plan.load)?;
+                second.work(Work::Put, Distribution::Uniform)?;
+                std::thread::sleep(plan.warm_up);
+                second.pause()?;
+                Some(second)
+            }
+        };
+        Ok(Contender { store, second, rates: vec![Rates::default(); LINES.len()] })
     }
 
     /// The rate alone, and that of both processes.
@@ -161,16 +161,74 @@ impl Contender {
     }
 }
 
-/// All rates: so many million operations a second.
-fn all_rates(contenders: &[Contender]) -> String {
-    let mut lines = vec![vec!["M/s".to_owned()]];
-    lines[0].extend(contenders.iter().map(|contender| contender.store.name().to_owned()));
+/// A line for every store that was asked for, also for those that are not there.
+fn configurations(all: &[&dyn Peer], contenders: &[Contender]) -> Vec<Vec<String>> {
+    let mut lines = vec![["store", "processes", "set up"].map(str::to_owned).to_vec()];
+    lines.extend(all.iter().map(|peer| {
+        let found = contenders.iter().find(|contender| contender.store.name() == peer.name());
+        let processes = match found {
+            None => "not measured",
+            Some(Contender { second: None, .. }) => "one only",
+            Some(_) => "any number",
+        };
+        [peer.name(), processes, peer.configuration()].map(str::to_owned).to_vec()
+    }));
+    lines
+}
+
+/// Rates of one number of processes.
+type Pick = fn(&Rates) -> &Vec<f64>;
+const PICKS: [(u32, Pick); 2] = [(1, |rates| &rates.one), (2, |rates| &rates.two)];
+
+fn millions(rates: &[f64]) -> Vec<f64> {
+    rates.iter().map(|rate| rate * 1000.0).collect()
+}
+
+/// All rates, as numbers and as plots.
+fn keep(report: &mut Report, contenders: &[Contender]) {
     for (at, line) in LINES.iter().enumerate() {
-        for (processes, pick) in [(1, (|r| &r.one) as fn(&Rates) -> &Vec<f64>), (2, |r| &r.two)] {
-            let mut cells = vec![format!("{}, {processes}p", line.name)];
-            cells.extend(contenders.iter().map(|contender| {
-                let millions: Vec<f64> =
-                    pick(&contender.rates[at]).iter().map(|rate| rate * 1000.0).collect();
+        let mut rows = Vec::new();
+        for contender in contenders {
+            let rates = &contender.rates[at];
+            for (processes, pick) in PICKS {
+                report.measured(Measurement {
+                    what: line.name.into(),
+                    store: contender.store.name().into(),
+                    processes,
+                    threads: 1,
+                    unit: "M/s".into(),
+                    rounds: millions(pick(rates)),
+                });
+            }
+            let dots = PICKS.iter().map(|(_, pick)| Dot::of(&millions(pick(rates)))).collect();
+            rows.push(DotRow { label: contender.store.name().into(), dots });
+        }
+        let first = |row: &DotRow| row.dots[0].map_or(0.0, |dot| dot.median);
+        rows.sort_by(|a, b| first(b).total_cmp(&first(a)));
+        report.plot(Dots {
+            title: line.name.into(),
+            unit: "M/s".into(),
+            series: vec!["1 process".into(), "2 processes together".into()],
+            mark: None,
+            rows,
+        });
+    }
+}
+
+/// So many million operations a second.
+fn all_rates(contenders: &[Contender]) -> Vec<Vec<String>> {
+    // A store a line: there are more of them than fit beside each other.
+    let mut head = vec!["M/s".to_owned(), "processes".to_owned()];
+    head.extend(LINES.iter().map(|line| line.name.to_owned()));
+    let mut lines = vec![head];
+    for contender in contenders {
+        for (processes, pick) in PICKS {
+            if processes == 2 && contender.second.is_none() {
+                continue;
+            }
+            let mut cells = vec![contender.store.name().to_owned(), processes.to_string()];
+            cells.extend(contender.rates.iter().map(|rates| {
+                let millions = millions(pick(rates));
                 median(&millions).map_or("-".into(), |median| {
                     format!("{} ({})", digits(median), spread(&millions).replace(" - ", "-"))
                 })
@@ -178,23 +236,26 @@ fn all_rates(contenders: &[Contender]) -> String {
             lines.push(cells);
         }
     }
-    markdown(&lines)
+    lines
 }
 
 /// How much of each store the processes see through huge pages, now.
-fn all_pages(contenders: &[Contender]) -> String {
+fn all_pages(contenders: &[Contender]) -> Vec<Vec<String>> {
     let mut lines = vec![["pages of", "first process", "second"].map(str::to_owned).to_vec()];
     for contender in contenders {
         let of = |id: u32| {
             let pages = Pages::of(id, contender.store.mappings())?;
-            Some(format!("{} MiB, {} % huge", pages.resident >> 20, pages.percent()))
+            // A server has them, not its clients.
+            let mapped = pages.resident > 0;
+            mapped.then(|| format!("{} MiB, {} % huge", pages.resident >> 20, pages.percent()))
         };
-        let first = of(std::process::id()).unwrap_or_default();
+        let none = || "-".to_owned();
+        let first = of(std::process::id()).unwrap_or_else(none);
         let second = contender.second.as_ref().and_then(|second| of(second.id()));
         let name = contender.store.name().to_owned();
-        lines.push(vec![name, first, second.unwrap_or_else(|| "-".into())]);
+        lines.push(vec![name, first, second.unwrap_or_else(none)]);
     }
-    markdown(&lines)
+    lines
 }
 
 /// What the rates say about the goals.
@@ -214,7 +275,7 @@ impl Verdict<'_> {
 
     /// The fastest store that several processes share and that one can get: not vug, nor the
     /// controls of this package.
-    fn best(&self, line: usize, pick: fn(&Rates) -> &Vec<f64>) -> Option<(&'static str, &[f64])> {
+    fn best(&self, line: usize, pick: Pick) -> Option<(&'static str, &[f64])> {
         let peers = self.contenders.iter().filter(|contender| {
             let name = contender.store.name();
             let ours = [Vug.name(), PointerChase.name(), RobustMutex.name()];
@@ -234,8 +295,7 @@ impl Verdict<'_> {
             let ratio = over(&vug.rates[line].one, &papaya.one);
             rows.push(Row::ratio(LINES[line].name, "papaya, in process", 1.0, ratio));
         }
-        let one: fn(&Rates) -> &Vec<f64> = |rates| &rates.one;
-        let two: fn(&Rates) -> &Vec<f64> = |rates| &rates.two;
+        let [(_, one), (_, two)] = PICKS;
         let against = [
             (GET, 2, two, 2.0),
             (GET_ZIPF, 2, two, 2.0),
@@ -254,7 +314,7 @@ impl Verdict<'_> {
             if let Some(bound) = self.rates(RobustMutex.name(), line) {
                 let ratio = over(pick(&vug.rates[line]), pick(bound));
                 let row = Row::ratio(&goal, RobustMutex.name(), wanted, ratio);
-                rows.push(Row { wanted: Wanted::Told, ..row }.with("a bound, see below"));
+                rows.push(Row { wanted: Wanted::Told, ..row }.with("a bound, no peer"));
             }
         }
         for (line, factor) in SHMCACHE_OVER_BOOST {

@@ -1,9 +1,11 @@
 //! Rows of the goals table and how they are printed.
 
+use serde::Serialize;
 use std::fmt::Write;
 
 /// What a goal asks of the median.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// At least this much.
     AtLeast(f64),
@@ -11,6 +13,17 @@ pub enum Wanted {
     AtMost(f64),
     /// Nothing: it is told only.
     Told,
+}
+
+impl Wanted {
+    /// As it stands in tables.
+    pub(super) fn in_words(self, unit: &str) -> String {
+        match self {
+            Wanted::AtLeast(least) => format!(">= {least} {unit}"),
+            Wanted::AtMost(most) => format!("<= {most} {unit}"),
+            Wanted::Told => String::new(),
+        }
+    }
 }
 
 /// One goal and what was measured, one number a round.
@@ -28,6 +41,31 @@ pub struct Row {
     pub measured: Vec<f64>,
     /// Why not, or what else there is to say.
     pub remark: String,
+}
+
+/// A row as it is kept.
+#[derive(Debug, Serialize)]
+pub struct Goal {
+    /// What is measured.
+    pub what: String,
+    /// What it is compared with.
+    pub reference: String,
+    /// The goal.
+    pub goal: Wanted,
+    /// Unit of goal and measurement; `x` is a ratio.
+    pub unit: String,
+    /// Of the rounds; none if it could not be measured.
+    pub median: Option<f64>,
+    /// The least of the rounds.
+    pub least: Option<f64>,
+    /// The most of the rounds.
+    pub most: Option<f64>,
+    /// `met`, `missed`, `not measured`, or nothing if there is no goal.
+    pub verdict: String,
+    /// What else there is to say.
+    pub remark: String,
+    /// One number a round.
+    pub rounds: Vec<f64>,
 }
 
 impl Row {
@@ -59,11 +97,27 @@ impl Row {
         self
     }
 
+    /// The row as it is kept.
+    pub(super) fn goal(&self) -> Goal {
+        Goal {
+            what: self.goal.clone(),
+            reference: self.reference.clone(),
+            goal: self.wanted,
+            unit: self.unit.into(),
+            median: median(&self.measured),
+            least: self.measured.iter().copied().min_by(f64::total_cmp),
+            most: self.measured.iter().copied().max_by(f64::total_cmp),
+            verdict: self.verdict().into(),
+            remark: self.remark.clone(),
+            rounds: self.measured.clone(),
+        }
+    }
+
     fn verdict(&self) -> &'static str {
         match (self.wanted, median(&self.measured)) {
             (_, None) => "not measured",
-            (Wanted::AtLeast(least), Some(median)) if median >= least => "reached",
-            (Wanted::AtMost(most), Some(median)) if median <= most => "reached",
+            (Wanted::AtLeast(least), Some(median)) if median >= least => "met",
+            (Wanted::AtMost(most), Some(median)) if median <= most => "met",
             (Wanted::Told, _) => "",
             _ => "missed",
         }
@@ -71,11 +125,7 @@ impl Row {
 
     fn cells(&self) -> [String; 6] {
         let unit = self.unit;
-        let wanted = match self.wanted {
-            Wanted::AtLeast(least) => format!(">= {least} {unit}"),
-            Wanted::AtMost(most) => format!("<= {most} {unit}"),
-            Wanted::Told => String::new(),
-        };
+        let wanted = self.wanted.in_words(unit);
         let measured = median(&self.measured).map(|median| format!("{} {unit}", digits(median)));
         let verdict = match (self.verdict(), self.remark.as_str()) {
             (verdict, "") => verdict.to_owned(),
@@ -164,9 +214,9 @@ mod tests {
             row.wanted = wanted;
             row.verdict()
         };
-        assert_eq!(row(Wanted::AtLeast(2.0), &[1.0, 3.0, 2.0]), "reached");
+        assert_eq!(row(Wanted::AtLeast(2.0), &[1.0, 3.0, 2.0]), "met");
         assert_eq!(row(Wanted::AtLeast(2.0), &[1.0, 1.9, 4.0]), "missed");
-        assert_eq!(row(Wanted::AtMost(2.0), &[1.0, 1.9, 4.0]), "reached");
+        assert_eq!(row(Wanted::AtMost(2.0), &[1.0, 1.9, 4.0]), "met");
         assert_eq!(row(Wanted::AtMost(2.0), &[]), "not measured");
     }
 
