@@ -1,5 +1,5 @@
-//! What is asked of a cache, defined once for the benchmarks and for `vug bench`: which entries,
-//! how often, by which operations, of which sizes; or all of it from a trace.
+//! What is asked of a cache, defined once for all benchmarks: which entries, how often, by which
+//! operations, of which sizes; or all of it from a trace, in the format of `vug bench`.
 //!
 //! Everything is reproducible: the same seed draws the same requests.
 
