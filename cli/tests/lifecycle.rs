@@ -164,6 +164,22 @@ fn destroying_names_the_region_and_needs_consent() {
     home.vug(["rm", "absent", "--yes"]).failed(4);
 }
 
+/// A file that no library can open is removed all the same.
+#[test]
+fn a_file_is_removed_whatever_is_in_it() {
+    let home = some();
+    refused(&home, &["rm", "r", "--file"], "remove the file of region r in HOME");
+    assert_eq!(entries(&home), 3);
+    home.file("damaged.region", b"no region at all");
+    home.vug(["rm", "damaged", "--yes"]).failed(3);
+    let done = json(home.vug(["rm", "damaged", "--file", "--yes", "--format", "json"]));
+    assert_eq!((&done["region"], &done["file"]), (&"damaged".into(), &true.into()));
+    home.vug(["rm", "damaged", "--file", "--yes"]).failed(4);
+    home.vug(["rm", "r", "--file", "--yes"]).ok();
+    assert_eq!(home.vug(["ls", "--format", "json"]).ok(), "[]\n");
+    home.vug(["rm", "r", "--file", "--local"]).failed(2);
+}
+
 #[test]
 fn an_import_can_replace_everything() {
     let home = some();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use vug::typed::{Codec, Coded, Json, Notice, Postcard};
-use vug::{Error, ListenOptions, Node, Swap};
+use vug::typed::{Codec, Coded, Json, Notice, Postcard, PutIfAbsent};
+use vug::{Error, ListenOptions, Node, Swap, Waited};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Person {
@@ -70,6 +70,55 @@ fn every_operation_with<C: Codec + 'static>() {
     });
     assert!(matches!(update, Err(Error::Codec { .. })) && !called);
     assert_eq!(people.iter().filter(Result::is_ok).count(), 1);
+}
+
+fn every_condition_with<C: Codec>() {
+    let (_dir, node) = home();
+    let people: Coded<str, Person, C> =
+        node.region("people").max_bytes(1 << 20).coded("person-1").create().expect("create");
+    assert!(people.is_empty().expect("len") && !people.contains_key("ada").expect("a look"));
+    let created = people.put_if_absent("ada", &person("Ada")).expect("put");
+    let PutIfAbsent::Created(created) = created else { panic!("{created:?}") };
+    let present = people.put_if_absent("ada", &person("Eve")).expect("put");
+    let value = Some(person("Ada"));
+    assert_eq!(present, PutIfAbsent::Present { token: created.token, value });
+    let changed = people.replace_if("ada", &person("Eve"), &person("Zoe")).expect("replace");
+    assert_eq!(changed, Swap::Changed(Some(created.token)));
+    let done = people.replace_if("ada", &person("Ada"), &person("Zoe")).expect("replace");
+    assert!(matches!(done, Swap::Swapped(_)));
+    let changed = people.remove_if("ada", created.token).expect("remove");
+    assert!(matches!(changed, Swap::Changed(Some(_))));
+    assert!(people.invalidate("ada").expect("invalidate").is_some());
+    assert!(people.contains_key("ada").expect("a look"));
+    assert!(!people.contains_value_for_key("ada").expect("a look"));
+    let invalid = people.put_if_absent("ada", &person("Eve")).expect("put");
+    assert!(matches!(invalid, PutIfAbsent::Present { value: None, .. }));
+    people.destroy("ada").expect("destroy");
+    assert!(matches!(people.destroy("ada"), Err(Error::EntryNotFound { .. })));
+    people.create_invalid("ada").expect("create");
+    assert!(people.remove("ada").expect("remove").is_some());
+
+    let entries = [("ben", person("Ben")), ("cid", person("Cid"))];
+    let done = people.put_all(&entries).expect("put").all().expect("both");
+    assert_eq!((done.len(), people.len().expect("len")), (2, 2));
+    let changed = people.remove_if_value("ben", &person("Cid")).expect("remove");
+    assert!(matches!(changed, Swap::Changed(Some(_))));
+    let done = people.remove_if_value("ben", &person("Ben")).expect("remove");
+    assert!(matches!(done, Swap::Swapped(_)));
+    let now = Some(std::time::Instant::now());
+    let waited = people.wait_for_change("cid", None, now).expect("wait");
+    assert!(matches!(waited, Waited::Changed(Some(_))));
+    let removed = people.remove_all(&["ben", "cid"]).expect("remove").all().expect("both");
+    assert_eq!(removed.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
+    people.put("dan", &person("Dan")).expect("put");
+    people.clear().expect("clear");
+    assert!(people.is_empty().expect("len"));
+}
+
+#[test]
+fn conditions_and_many_entries() {
+    every_condition_with::<Postcard>();
+    every_condition_with::<Json>();
 }
 
 #[test]

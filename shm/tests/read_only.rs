@@ -181,3 +181,38 @@ fn copies_are_never_torn() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+/// Everything that is known of an entry, as members know it.
+#[test]
+fn a_reader_knows_of_entries_what_members_know() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let hour = vug::Expiry::destroy(std::time::Duration::from_secs(3600));
+    let builder = node.region("r").max_bytes(4 << 20).entry_idle(hour);
+    let region = builder.create().expect("create");
+    let reader = Node::open_read_only(home.path()).expect("open").region("r").expect("open");
+    assert_eq!(reader.entry(b"a").expect("entry"), None);
+    assert!(!reader.contains_value_for_key(b"a").expect("a look"));
+    let before = std::time::SystemTime::now();
+    region.put(b"a", b"one").expect("put");
+    let known = reader.entry(b"a").expect("entry").expect("there");
+    assert_eq!(known.value.as_deref(), Some(b"one".as_slice()));
+    assert_eq!(Some(known.token), region.token(b"a").expect("token"));
+    // To a tick of 65 ms, and one of the clock.
+    let accessed = known.accessed.expect("noted where entries can be idle");
+    assert!(accessed + std::time::Duration::from_millis(70) > before, "{accessed:?} {before:?}");
+    assert!(known.expires.expect("it can be idle") > accessed);
+    assert!(reader.contains_value_for_key(b"a").expect("a look"));
+    region.invalidate(b"a").expect("invalidate");
+    let invalid = reader.entry(b"a").expect("entry").expect("there");
+    assert_eq!((invalid.value, invalid.token.kind), (None, Kind::Invalid));
+    assert!(!reader.contains_value_for_key(b"a").expect("a look"));
+    assert!(reader.contains_key(b"a").expect("a look"));
+    assert!(matches!(reader.entry(b""), Err(Error::InvalidKey { len: 0 })));
+
+    region.set_entry_idle(None).expect("alter");
+    let both = [region.entry(b"a"), reader.entry(b"a")];
+    for known in both {
+        assert_eq!(known.expect("entry").expect("there").accessed, None, "nobody notes it");
+    }
+}

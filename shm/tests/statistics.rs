@@ -250,3 +250,38 @@ fn who_is_no_member_sees_the_same_and_writes_nothing() {
     assert_eq!(watched.member_statistics().len(), 0);
     assert_eq!(watched.statistics().expect("statistics").counters.puts, 3000);
 }
+
+/// What reads do not see any more, and other nodes have to hear of, is counted by itself.
+#[test]
+fn tombstones_are_no_entries() {
+    let home = home();
+    let node = Node::open(home.path()).expect("open");
+    let counted = |region: &Region| {
+        let reader = Node::open_read_only(home.path()).expect("open");
+        let reader = reader.region(region.name()).expect("open");
+        let statistics = region.statistics();
+        for other in [reader.statistics(), reader.statistics_at_a_glance()] {
+            let other = other.expect("statistics");
+            assert_eq!(
+                (other.entries, other.tombstones),
+                (statistics.entries, statistics.tombstones)
+            );
+        }
+        (statistics.entries, statistics.tombstones)
+    };
+    let builder = node.region("shared").max_bytes(4 << 20).data_policy(DataPolicy::Replicate);
+    let shared = builder.scope(Scope::DistributedNoAck).create().expect("create");
+    let local = node.region("local").max_bytes(4 << 20).create().expect("create");
+    for region in [&shared, &local] {
+        for key in [b"a", b"b", b"c"] {
+            region.put(key, b"value").expect("put");
+        }
+        assert_eq!(counted(region), (3, 0));
+        region.destroy(b"a").expect("destroy");
+        region.invalidate(b"b").expect("invalidate");
+    }
+    assert_eq!(counted(&shared), (2, 1));
+    assert_eq!(counted(&local), (2, 0), "nobody has to hear of it");
+    shared.put(b"a", b"again").expect("put");
+    assert_eq!(counted(&shared), (3, 0));
+}

@@ -18,7 +18,7 @@ pub(crate) use self::cluster::{
 };
 pub(crate) use self::entries::{Acknowledge, Del, Get, Incr, Put, Scan, Selected, Wait};
 pub(crate) use self::parse::{Peer, parse_duration, parse_interval, parse_peer, parse_size};
-pub(crate) use self::regions::{Alter, Create, Doomed, Invalidate, Shortcut, TimeOrNone};
+pub(crate) use self::regions::{Alter, Create, Doomed, Invalidate, Rm, Shortcut, TimeOrNone};
 pub(crate) use self::rows::{Export, ExportFormat, Import, OnDuplicate, OnError, RowFormat};
 pub(crate) use self::tools::{Bench, BenchWork, BenchWorker, Distribution, Generate};
 use crate::render::Format;
@@ -189,11 +189,14 @@ pub(crate) enum Command {
     /// Examples:
     ///   vug rm quotes
     ///   vug rm quotes --local --yes             leaves it to the other nodes
+    ///   vug rm quotes --file                    also if it cannot be opened
     ///
     /// Asks first, unless --yes is given. Processes that use the region are told that it was
-    /// destroyed; the name is free at once.
+    /// destroyed; the name is free at once. With --file the name is taken from the region and
+    /// nothing else is done, so it works on a damaged one: processes that have it open go on with
+    /// it among themselves, other nodes keep theirs.
     #[command(verbatim_doc_comment, visible_alias = "destroy-region")]
-    Rm(Doomed),
+    Rm(Rm),
     /// Load rows of a CSV or JSON lines file, or a dump, into a region
     ///
     /// Examples:

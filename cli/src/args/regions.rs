@@ -134,6 +134,16 @@ pub(crate) struct Invalidate {
     pub(crate) yes: bool,
 }
 
+/// A region that is no more.
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    #[command(flatten)]
+    pub(crate) doomed: Doomed,
+    /// Only remove the file: processes that have the region open keep it and are told nothing
+    #[arg(long, conflicts_with = "local")]
+    pub(crate) file: bool,
+}
+
 /// A region that loses all it has.
 #[derive(Debug, Args)]
 pub(crate) struct Doomed {

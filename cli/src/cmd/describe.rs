@@ -44,6 +44,7 @@ fn document(
         ("state", Cell::text(stat::state_name(figures.state))),
         ("schema", region.schema().map_or(Cell::Empty, Cell::text)),
         ("entries", Cell::Count(figures.entries)),
+        ("tombstones", Cell::Count(figures.tombstones)),
     ]);
     attributes(&mut document, region, format);
     // The bound is an attribute.

@@ -2,8 +2,8 @@
 
 use vug::Region;
 
-use super::{Context, stdout};
-use crate::args::Doomed;
+use super::{Context, missing_region, stdout};
+use crate::args::{Doomed, Rm};
 use crate::consent;
 use crate::failure::Failure;
 use crate::render::{Cell, Sheet, grouped};
@@ -20,11 +20,30 @@ pub(super) fn clear(context: &Context, args: &Doomed) -> Result<(), Failure> {
     )
 }
 
-pub(super) fn remove(context: &Context, args: &Doomed) -> Result<(), Failure> {
+pub(super) fn remove(context: &Context, args: &Rm) -> Result<(), Failure> {
+    if args.file {
+        return remove_file(context, &args.doomed);
+    }
+    let args = &args.doomed;
     let what = |name: &str, count: String| format!("destroy region {name} with {count} entries");
     doom(context, args, what, |region| {
         if args.local { region.local_destroy_region() } else { region.destroy_region() }
     })
+}
+
+/// Takes the name from the file of a region, whatever is in it.
+fn remove_file(context: &Context, args: &Doomed) -> Result<(), Failure> {
+    let node = context.node()?;
+    let (name, home) = (&args.region, context.home.display());
+    if !node.regions()?.contains(name) {
+        // The library knows whether it is a name at all.
+        return node.remove_region(name).map_err(|error| missing_region(error, name));
+    }
+    consent::ask(&format!("remove the file of region {name} in {home}"), args.yes)?;
+    node.remove_region(name).map_err(|error| missing_region(error, name))?;
+    let Some(format) = context.format else { return Ok(()) };
+    let sheet = Sheet::record(vec![("region", Cell::text(name)), ("file", Cell::Flag(true))]);
+    sheet.write_record(&mut stdout(), format)
 }
 
 fn doom(

@@ -63,6 +63,7 @@ fn of_region(region: &ReadOnlyRegion) -> Result<Sheet, Failure> {
         ("entry_idle", expiry(attributes.entry_idle)),
         ("state", Cell::text(state_name(figures.state))),
         ("entries", Cell::Count(figures.entries)),
+        ("tombstones", Cell::Count(figures.tombstones)),
     ];
     record.extend(sizes(&figures));
     record.push(("huge_page_bytes", region.huge_page_bytes().map_or(Cell::Empty, Cell::Bytes)));

@@ -24,6 +24,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
+use crate::heap::record::Record;
+use crate::layout::region::RegionWords;
 use crate::region::attributes::DataPolicy;
 use crate::region::write::{Change, Condition};
 use crate::region::{Kind, Outcome, Region, Token, WriteOptions, lifetime};
@@ -42,6 +44,24 @@ pub struct EntryInfo {
     /// When it was written. `None` in a region of local scope that never had a time to live: its
     /// versions count, and are no times.
     pub modified: Option<SystemTime>,
+    /// When it was last read or written, as far as that is noted: in regions with an idle time, and
+    /// reads of an entry at most once in a second, or in a sixteenth of the idle time if that is
+    /// longer. Nothing was read or written before the idle time was set, as far as this tells.
+    /// `None` where there is no idle time.
+    pub accessed: Option<SystemTime>,
+}
+
+impl EntryInfo {
+    /// `timed`: versions of the region are times.
+    pub(crate) fn of(words: &RegionWords, timed: bool, record: &Record<'_>, token: Token) -> Self {
+        Self {
+            value: (token.kind == Kind::Value).then(|| record.value().to_vec()),
+            token,
+            expires: lifetime::expires(words, record, token.kind).and_then(time),
+            modified: timed.then(|| lifetime::written(words, token.version)).and_then(time),
+            accessed: lifetime::last_access(words, record).and_then(time),
+        }
+    }
 }
 
 impl Region {
@@ -143,12 +163,7 @@ impl Region {
     pub fn entry(&self, key: &[u8]) -> Result<Option<EntryInfo>> {
         let words = self.mapped.words();
         let timed = self.mapped.is_timed();
-        self.mapped.inspect(key, false, |record, token| EntryInfo {
-            value: (token.kind == Kind::Value).then(|| record.value().to_vec()),
-            token,
-            expires: lifetime::expires(words, record, token.kind).and_then(time),
-            modified: timed.then(|| lifetime::written(words, token.version)).and_then(time),
-        })
+        self.mapped.inspect(key, false, |record, token| EntryInfo::of(words, timed, record, token))
     }
 
     pub(crate) fn stores(&self) -> bool {

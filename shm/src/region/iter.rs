@@ -21,6 +21,7 @@ use crate::layout::thread::ThreadDescriptor;
 use crate::layout::word::{HIDDEN_TAG, HeaderWord, SlotWord};
 use crate::reclaim::hazard::Hazard;
 use crate::region::mapped::Mapped;
+use crate::region::statistics::Slots;
 use crate::region::{Kind, Region, Token};
 use crate::sync::{Acquire, AtomicU64, SeqCst};
 use crate::table::pin::TablePin;
@@ -99,6 +100,16 @@ impl Mapped {
     /// Number of slots that hold a visible entry.
     pub(crate) fn count_entries(self: &Arc<Self>) -> Result<u64> {
         self.count_words(|word| word.tag() > HIDDEN_TAG)
+    }
+
+    /// Number of slots in force, by whether reads see them.
+    pub(crate) fn count_slots(self: &Arc<Self>) -> Result<Slots> {
+        let context = self.context()?;
+        let pin = self.pin_table(self.descriptor(&context));
+        let mut slots = Slots::default();
+        let counted = self.each_word(pin.log2, |word| slots.add(word));
+        pin.release();
+        counted.map(|()| slots)
     }
 
     /// Number of slots in force whose words are of a kind.

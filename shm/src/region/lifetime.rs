@@ -94,9 +94,7 @@ fn due(
         None => policy.ttl.map(|ttl| written(words, record.head().version).saturating_add(ttl)),
     };
     let idle = policy.idle.map(|idle| {
-        let access = record.access().load(Relaxed);
-        let last = if access == 0 { 0 } else { accessed(now, access) };
-        let last = last.max(words.idle_since.load(Relaxed));
+        let last = used(words, record, now);
         last.saturating_add(idle).saturating_add(grain(idle) + (1 << TICK_SHIFT))
     });
     // What has no value cannot lose it.
@@ -114,6 +112,19 @@ fn due(
 /// When an entry of this kind expires, if nothing happens to it.
 pub(crate) fn expires(words: &RegionWords, record: &Record<'_>, kind: Kind) -> Option<u64> {
     due(words, record, kind, Policy::read(words), clock::coarse_micros()).map(|(at, _)| at)
+}
+
+/// When an entry was last read or written, as far as its idle time goes.
+fn used(words: &RegionWords, record: &Record<'_>, now: u64) -> u64 {
+    let access = record.access().load(Relaxed);
+    let last = if access == 0 { 0 } else { accessed(now, access) };
+    last.max(words.idle_since.load(Relaxed))
+}
+
+/// When an entry was last read or written; `None` where nobody notes it.
+pub(crate) fn last_access(words: &RegionWords, record: &Record<'_>) -> Option<u64> {
+    let noted = Policy::read(words).idle.is_some();
+    noted.then(|| used(words, record, clock::coarse_micros())).filter(|at| *at != 0)
 }
 
 /// When an entry of this version was written.

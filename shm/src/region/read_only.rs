@@ -25,11 +25,13 @@ use crate::member::Watch;
 use crate::os::mapping::{Mapping, Window};
 use crate::os::ofd_lock;
 use crate::region::attributes::Attributes;
+use crate::region::entry::EntryInfo;
 use crate::region::iter::Entry;
 use crate::region::mapped::{Facts, Mapped};
 use crate::region::pins::{Pin, pin_words};
 use crate::region::statistics::{MemberStatistics, Statistics, Users};
 use crate::region::{Kind, Token};
+use crate::sync::Relaxed;
 use crate::table::tables::Tables;
 
 pub use walk::ReadOnlyIter;
@@ -85,6 +87,11 @@ impl Observed {
 
     pub(crate) fn words(&self) -> &RegionWords {
         self.log.words()
+    }
+
+    /// Versions are hybrid time.
+    fn is_timed(&self) -> bool {
+        self.attributes.scope.is_distributed() || self.words().timed_since.load(Relaxed) != 0
     }
 
     fn users(&self) -> Users<'_> {
@@ -185,6 +192,24 @@ impl ReadOnlyRegion {
         Ok(self.token(key)?.is_some())
     }
 
+    /// Whether the key is present and has a value.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::get`].
+    pub fn contains_value_for_key(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.token(key)?.is_some_and(|token| token.kind == Kind::Value))
+    }
+
+    /// A copy of an entry with all that is known of it, valid or not. `None` if the key is absent.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyRegion::get`].
+    pub fn entry(&self, key: &[u8]) -> Result<Option<EntryInfo>> {
+        let timed = self.observed.is_timed();
+        let words = self.words();
+        self.read(key, |record, token| Some(EntryInfo::of(words, timed, record, token)))
+    }
+
     /// Copies of all entries that have a value, in no order; an entry present all the time is seen
     /// at least once, one that changes meanwhile in some state.
     pub fn iter(&self) -> ReadOnlyIter<'_> {
@@ -196,7 +221,7 @@ impl ReadOnlyRegion {
     /// # Errors
     /// `Damaged`.
     pub fn len(&self) -> Result<u64> {
-        self.observed.count_entries()
+        Ok(self.observed.count_slots()?.visible)
     }
 
     /// Whether there is no entry.
@@ -212,7 +237,8 @@ impl ReadOnlyRegion {
     /// # Errors
     /// As [`ReadOnlyRegion::len`].
     pub fn statistics(&self) -> Result<Statistics> {
-        Ok(Statistics::of(&self.observed.log, self.observed.users(), self.len()?))
+        let slots = self.observed.count_slots()?;
+        Ok(Statistics::of(&self.observed.log, self.observed.users(), slots))
     }
 
     /// The same in bounded time however many entries there are, for whoever looks again and again:
@@ -222,8 +248,8 @@ impl ReadOnlyRegion {
     /// # Errors
     /// As [`ReadOnlyRegion::len`].
     pub fn statistics_at_a_glance(&self) -> Result<Statistics> {
-        let entries = self.observed.estimate_entries()?;
-        Ok(Statistics::of(&self.observed.log, self.observed.users(), entries))
+        let slots = self.observed.estimate_slots()?;
+        Ok(Statistics::of(&self.observed.log, self.observed.users(), slots))
     }
 
     /// The members that have the region open, as

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::heap::Log;
 use crate::layout::counters::Counters;
-use crate::layout::word::SegmentState;
+use crate::layout::word::{HIDDEN_TAG, SegmentState, SlotWord};
 use crate::region::Region;
 use crate::region::mapped::Mapped;
 use crate::region::pins::pin_words;
@@ -47,6 +47,22 @@ impl RegionState {
     }
 }
 
+/// How many slots of the index are in use.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slots {
+    pub(crate) visible: u64,
+    pub(crate) hidden: u64,
+}
+
+impl Slots {
+    pub(crate) fn add(&mut self, word: SlotWord) {
+        match word.tag() {
+            HIDDEN_TAG => self.hidden += 1,
+            tag => self.visible += u64::from(tag > HIDDEN_TAG),
+        }
+    }
+}
+
 /// A subscription, and how far it is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,6 +94,10 @@ pub struct AckWait {
 pub struct Statistics {
     /// Visible entries.
     pub entries: u64,
+    /// Entries in the index that reads do not see: what was destroyed in a distributed region, of
+    /// which other nodes may have to hear, and changes on their way through a region that stores
+    /// nothing. They take memory until every node has them.
+    pub tombstones: u64,
     /// Bound on index and records.
     pub max_bytes: u64,
     /// Of these, bytes that have memory.
@@ -169,15 +189,16 @@ pub struct Statistics {
 
 impl Statistics {
     pub(crate) fn collect(region: &Arc<Mapped>) -> Self {
-        let entries = region.count_entries().unwrap_or(0);
-        Self::of(&region.log, region.users(), entries)
+        let counted = region.count_slots().unwrap_or_default();
+        Self::of(&region.log, region.users(), counted)
     }
 
     /// Of the parts of a region, whoever has them mapped and how.
-    pub(crate) fn of(log: &Log, users: Users<'_>, entries: u64) -> Self {
+    pub(crate) fn of(log: &Log, users: Users<'_>, counted: Slots) -> Self {
         let words = log.words();
         let mut all = Self {
-            entries,
+            entries: counted.visible,
+            tombstones: counted.hidden,
             max_bytes: log.geometry().max_bytes,
             segment_bytes: log.geometry().segment_bytes,
             segments_total: log.segments(),

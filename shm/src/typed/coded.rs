@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,12 +11,16 @@ use crate::error::{Error, Result};
 use crate::layout::record::MIN_ALIGNMENT;
 use crate::node::RegionBuilder;
 use crate::region;
+use crate::region::bulk::Bulk;
 use crate::region::events::ListenOptions;
 use crate::region::listen::Listener;
-use crate::region::{Kind, Outcome, Swap, Token, WriteOptions};
+use crate::region::wait::Waited;
+use crate::region::{Kind, Outcome, Swap, Token, WriteOptions, atomic};
 use crate::typed::compare::{check, schema};
 use crate::typed::form::{Form, Sealed};
-use crate::typed::{Entry, Key, Notice, Shape, Subscription, Types, listen, not_of_type};
+use crate::typed::{
+    Entry, Key, Notice, PutIfAbsent, Shape, Subscription, Types, listen, not_of_type,
+};
 
 /// How values become bytes, and back.
 pub trait Codec {
@@ -319,6 +324,101 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
         failed.map_or(Ok(done), Err)
     }
 
+    /// Creates an entry unless the key is present; then returns what is there.
+    ///
+    /// # Errors
+    /// As [`Coded::put`].
+    pub fn put_if_absent(&self, key: &K, value: &V) -> Result<PutIfAbsent<V>> {
+        let bytes = self.encode(value)?;
+        Ok(match self.inner.put_if_absent(key.to_bytes().as_ref(), &bytes)? {
+            atomic::PutIfAbsent::Created(outcome) => PutIfAbsent::Created(outcome),
+            atomic::PutIfAbsent::Present { token, value } => {
+                let value = value.map(|bytes| self.decode(&bytes)).transpose()?;
+                PutIfAbsent::Present { token, value }
+            }
+        })
+    }
+
+    /// Replaces the value of an entry whose bytes are those of `expected`: for types whose bytes
+    /// are the same each time, unlike those of a `HashMap`.
+    ///
+    /// # Errors
+    /// As [`Coded::put`].
+    pub fn replace_if(&self, key: &K, expected: &V, value: &V) -> Result<Swap> {
+        let (expected, value) = (self.encode(expected)?, self.encode(value)?);
+        self.inner.replace_if(key.to_bytes().as_ref(), &expected, &value)
+    }
+
+    /// Destroys an entry that still has the token `expected`.
+    ///
+    /// # Errors
+    /// As [`remove_if`](crate::Region::remove_if) of the untyped region.
+    pub fn remove_if(&self, key: &K, expected: Token) -> Result<Swap> {
+        self.inner.remove_if(key.to_bytes().as_ref(), expected)
+    }
+
+    /// Destroys an entry whose bytes are those of `expected`; see [`Coded::replace_if`].
+    ///
+    /// # Errors
+    /// As [`Coded::put`].
+    pub fn remove_if_value(&self, key: &K, expected: &V) -> Result<Swap> {
+        self.inner.remove_if_value(key.to_bytes().as_ref(), &self.encode(expected)?)
+    }
+
+    /// [`Coded::put`] of many entries. Of a key that is there twice the last value stays.
+    ///
+    /// # Errors
+    /// As [`put_all`](crate::Region::put_all) of the untyped region; `Codec`, before anything is
+    /// done.
+    pub fn put_all<Q: Borrow<K>, W: Borrow<V>>(&self, entries: &[(Q, W)]) -> Result<Bulk<Outcome>> {
+        let coded = entries
+            .iter()
+            .map(|(key, value)| Ok((key.borrow().to_bytes(), self.encode(value.borrow())?)));
+        let entries: Vec<(K::Bytes<'_>, Vec<u8>)> = coded.collect::<Result<_>>()?;
+        self.inner.put_all(&entries)
+    }
+
+    /// [`Coded::remove`] of many keys: `None` for those that are absent.
+    ///
+    /// # Errors
+    /// As [`remove_all`](crate::Region::remove_all) of the untyped region.
+    pub fn remove_all<Q: Borrow<K>>(&self, keys: &[Q]) -> Result<Bulk<Option<Outcome>>> {
+        let keys: Vec<K::Bytes<'_>> = keys.iter().map(|key| key.borrow().to_bytes()).collect();
+        self.inner.remove_all(&keys)
+    }
+
+    /// Creates an entry without a value: the key is present and invalid.
+    ///
+    /// # Errors
+    /// As [`create_invalid`](crate::Region::create_invalid) of the untyped region.
+    pub fn create_invalid(&self, key: &K) -> Result<Outcome> {
+        self.inner.create_invalid(key.to_bytes().as_ref())
+    }
+
+    /// Takes the value of an entry and keeps its key. `None` if it was invalid already.
+    ///
+    /// # Errors
+    /// As [`invalidate`](crate::Region::invalidate) of the untyped region.
+    pub fn invalidate(&self, key: &K) -> Result<Option<Outcome>> {
+        self.inner.invalidate(key.to_bytes().as_ref())
+    }
+
+    /// Destroys an entry. A distributed region keeps a tombstone.
+    ///
+    /// # Errors
+    /// `EntryNotFound` if the key is absent, else as [`Coded::remove`].
+    pub fn destroy(&self, key: &K) -> Result<Outcome> {
+        self.inner.destroy(key.to_bytes().as_ref())
+    }
+
+    /// Takes all entries out of the region, at one instant.
+    ///
+    /// # Errors
+    /// As [`clear`](crate::Region::clear) of the untyped region.
+    pub fn clear(&self) -> Result<()> {
+        self.inner.clear()
+    }
+
     /// Destroys an entry if it is present.
     ///
     /// # Errors
@@ -333,6 +433,52 @@ impl<K: ?Sized + Key, V: Serialize + DeserializeOwned, C: Codec> Coded<K, V, C> 
     /// As [`token`](crate::Region::token) of the untyped region.
     pub fn token(&self, key: &K) -> Result<Option<Token>> {
         self.inner.token(key.to_bytes().as_ref())
+    }
+
+    /// Whether the key is present, with a value or without.
+    ///
+    /// # Errors
+    /// As [`Coded::token`].
+    pub fn contains_key(&self, key: &K) -> Result<bool> {
+        self.inner.contains_key(key.to_bytes().as_ref())
+    }
+
+    /// Whether the key is present and has a value.
+    ///
+    /// # Errors
+    /// As [`Coded::token`].
+    pub fn contains_value_for_key(&self, key: &K) -> Result<bool> {
+        self.inner.contains_value_for_key(key.to_bytes().as_ref())
+    }
+
+    /// Number of entries; see [`len`](crate::Region::len) of the untyped region.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn len(&self) -> Result<u64> {
+        self.inner.len()
+    }
+
+    /// Whether there is no entry.
+    ///
+    /// # Errors
+    /// As [`Coded::len`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.inner.is_empty()
+    }
+
+    /// Waits until the state of a key differs from `since` (`None`: absent) and returns the state
+    /// it has then; see [`wait_for_change`](crate::Region::wait_for_change) of the untyped region.
+    ///
+    /// # Errors
+    /// As [`Coded::token`].
+    pub fn wait_for_change(
+        &self,
+        key: &K,
+        since: Option<Token>,
+        deadline: Option<Instant>,
+    ) -> Result<Waited<Option<Token>>> {
+        self.inner.wait_for_change(key.to_bytes().as_ref(), since, deadline)
     }
 
     /// Follows the changes of the region from now on. A change to bytes that cannot be decoded is

@@ -11,6 +11,7 @@ use crate::region::Kind;
 use crate::region::iter::Entry;
 use crate::region::read_only::Observed;
 use crate::region::read_only::search::Seen;
+use crate::region::statistics::Slots;
 use crate::sync::{Acquire, AtomicU64};
 use crate::table::Chain;
 
@@ -66,28 +67,28 @@ impl Iterator for ReadOnlyIter<'_> {
 }
 
 impl Observed {
-    /// Number of slots that hold a visible entry.
-    pub(super) fn count_entries(&self) -> Result<u64> {
+    /// Number of slots in use.
+    pub(super) fn count_slots(&self) -> Result<Slots> {
         self.count_in_chains(u64::MAX)
     }
 
     /// The same, from a sample: hashes spread entries evenly over the chains.
-    pub(super) fn estimate_entries(&self) -> Result<u64> {
+    pub(super) fn estimate_slots(&self) -> Result<Slots> {
         self.count_in_chains(SAMPLE)
     }
 
-    fn count_in_chains(&self, at_most: u64) -> Result<u64> {
+    fn count_in_chains(&self, at_most: u64) -> Result<Slots> {
         self.in_current_table(|log2| {
-            let mut count = 0;
+            let mut count = Slots::default();
             let chains = self.table(log2)?.primaries();
             let step = (chains as u64).div_ceil(at_most).max(1);
             for chain in (0..chains).step_by(step as usize) {
                 self.visit_chain(log2, chain as u32, &mut |_, slot| {
-                    count += u64::from(SlotWord(slot.load(Acquire)).tag() > HIDDEN_TAG);
+                    count.add(SlotWord(slot.load(Acquire)));
                     Ok(true)
                 })?;
             }
-            Ok(count * step)
+            Ok(Slots { visible: count.visible * step, hidden: count.hidden * step })
         })
     }
 
