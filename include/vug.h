@@ -24,8 +24,10 @@
  * that can stop every process that has it open.
  *
  * Waiting: vug_wait_*, vug_subscription_wait and writes to regions of scope distributed-ack (for
- * the node's bridge and the other nodes) wait, with a limit if you give one. All other calls
- * return without waiting for another process, and vug_listener_stop waits for its function.
+ * the node's bridge and the other nodes) wait, with a limit if you give one. So do reads of what
+ * is not here, where a distributed region does not hold everything (vug_get_local never does), and
+ * clearing, invalidating or destroying a distributed region. All other calls return without
+ * waiting for another process, and vug_listener_stop waits for its function.
  *
  * Callbacks: a function that is given to the library must return. A C++ exception that leaves it
  * ends the process with a message (as std::terminate does; the region is as after a kill);
@@ -148,7 +150,8 @@
 #define VUG_NODE_OPTIONS_INIT { sizeof(vug_node_options_t), 0, NULL, 0, 0 }
 #define VUG_REGION_OPTIONS_INIT \
     { sizeof(vug_region_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-#define VUG_WRITE_OPTIONS_INIT { sizeof(vug_write_options_t), 0, 0, 0 }
+#define VUG_WRITE_OPTIONS_INIT { sizeof(vug_write_options_t), 0, 0, 0, NULL }
+#define VUG_READ_OPTIONS_INIT { sizeof(vug_read_options_t), 0, 0 }
 #define VUG_LISTEN_OPTIONS_INIT { sizeof(vug_listen_options_t), 0, NULL, 0, 0, 0 }
 #define VUG_MAINTAIN_OPTIONS_INIT { sizeof(vug_maintain_options_t), 0, 0, 0 }
 
@@ -172,7 +175,7 @@
 
 // Counts additions to the C ABI. An incompatible change gives the library another file name
 // (soname), so a program runs with every library of this name whose number is not lower.
-#define VUG_ABI_VERSION 1
+#define VUG_ABI_VERSION 2
 
 // The entry has a value.
 #define VUG_KIND_VALUE 1
@@ -188,6 +191,9 @@
 
 // The entry passed through a region that stores nothing.
 #define VUG_KIND_TRANSIT 5
+
+// How many nodes a vug_departed_t names.
+#define VUG_DEPARTED_MAX 8
 
 // A switch is on.
 #define VUG_ON 1
@@ -637,6 +643,9 @@ typedef struct vug_statistics_t {
     uint64_t events_dropped;
     // Panics of listeners.
     uint64_t listener_panics;
+    // Entries in the index that reads do not see: destroyed ones of which other nodes may have to
+    // hear, and changes on their way through a region that stores nothing.
+    uint64_t tombstones;
 } vug_statistics_t;
 
 // Names one state of one entry. Every change of the entry makes a new token. A token of zeros
@@ -667,6 +676,18 @@ typedef struct vug_view_t {
     void *pin;
 } vug_view_t;
 
+// How one read is done. Begin with `vug_read_options_t options = VUG_READ_OPTIONS_INIT;`.
+typedef struct vug_read_options_t {
+    // Size of this structure as the program knows it. VUG_READ_OPTIONS_INIT sets it.
+    uint32_t struct_size;
+    // VUG_ON: only what is on this node is read, and nobody is asked.
+    uint32_t local;
+    // How long other nodes may be asked for a value that is not here, in nanoseconds, before the
+    // read returns VUG_ERR_SEARCH_TIMEOUT; 0: as the region says, see
+    // vug_region_set_search_timeout(). VUG_FOREVER: as long as it takes.
+    uint64_t search_within_ns;
+} vug_read_options_t;
+
 // What is known of an entry, valid or not.
 typedef struct vug_entry_info_t {
     // Its state; `kind` says whether it has a value.
@@ -679,9 +700,24 @@ typedef struct vug_entry_info_t {
     // When it was written, in nanoseconds since 1970; 0 in a region of scope local that never had
     // a time to live, where nobody asks the clock.
     uint64_t modified_ns;
+    // When it was last read or written, in nanoseconds since 1970, as far as that is noted: reads
+    // at most once a second, or in a sixteenth of the idle time; 0 in a region without idle time.
+    uint64_t accessed_ns;
 } vug_entry_info_t;
 
+// Nodes that left the cluster while a write of scope distributed-ack waited for them: all others
+// have the change. None if everybody acknowledged, and where nobody was waited for.
+typedef struct vug_departed_t {
+    // How many `nodes` are named.
+    uint32_t count;
+    // Zero.
+    uint32_t reserved;
+    // Their numbers in the cluster. More than so many are not named.
+    uint16_t nodes[VUG_DEPARTED_MAX];
+} vug_departed_t;
+
 // How one write is done. Begin with `vug_write_options_t options = VUG_WRITE_OPTIONS_INIT;`.
+// Options with `departed` are for one call at a time.
 typedef struct vug_write_options_t {
     // Size of this structure as the program knows it. VUG_WRITE_OPTIONS_INIT sets it.
     uint32_t struct_size;
@@ -693,6 +729,9 @@ typedef struct vug_write_options_t {
     // How long a write to a region of scope distributed-ack waits for the other nodes, in
     // nanoseconds, before it returns VUG_ERR_ACK_TIMEOUT; 0 and VUG_FOREVER: as long as it takes.
     uint64_t ack_within_ns;
+    // Receives the nodes that left the cluster instead of acknowledging the write; NULL: nobody
+    // asks. vug_increment() stores nothing here.
+    struct vug_departed_t *departed;
 } vug_write_options_t;
 
 // Bytes of the caller: a key.
@@ -1102,6 +1141,17 @@ vug_status_t vug_node_regions(const struct vug_node_t *node,
                               size_t *needed,
                               size_t *count);
 
+// Removes the file of the region `name`, whatever state it is in. Processes that have it open go
+// on with it among themselves; nobody else can open it, other nodes keep theirs, and nobody is
+// told. To end a region for all that use it: vug_region_destroy().
+//
+// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_INVALID_REGION_NAME,
+// VUG_ERR_REGION_NOT_FOUND, VUG_ERR_NOT_ALLOWED, VUG_ERR_FORKED_CHILD, VUG_ERR_IO,
+// VUG_ERR_INTERNAL.
+VUG_MUST_USE
+vug_status_t vug_node_remove_region(struct vug_node_t *node,
+                                    const char *name);
+
 // Recovers every dead member of the node, in all its regions. `recovery` (may be NULL, then
 // `size` is ignored) receives what was found.
 //
@@ -1210,22 +1260,24 @@ vug_status_t vug_region_alter(struct vug_region_t *region,
 // VUG_ERR_REGION_DESTROYED from now on, in all processes, and are still to be closed; views stay.
 // Its name is free at once, its memory when the last process has let go of it.
 //
-// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_NOT_BUILT_YET in
-// a distributed region, VUG_ERR_REGION_DESTROYED if somebody was faster, VUG_ERR_REGION_CLOSED,
-// VUG_ERR_FORKED_CHILD, VUG_ERR_IO, VUG_ERR_INTERNAL.
+// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED,
+// VUG_ERR_REGION_DESTROYED if somebody was faster, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
+// VUG_ERR_IO, VUG_ERR_INTERNAL.
 VUG_MUST_USE
 vug_status_t vug_region_destroy(struct vug_region_t *region);
 
 // Destroys a region on this node only, for all its processes.
 //
-// Returns what vug_region_destroy() returns, but not VUG_ERR_NOT_BUILT_YET.
+// Returns what vug_region_destroy() returns.
 VUG_MUST_USE
 vug_status_t vug_region_local_destroy(struct vug_region_t *region);
 
-// Takes all entries out of a region, at one instant for all processes. One event for the region.
+// Takes all entries out of a region, at one instant for all processes of a node, on every node
+// that has it: what is newer there stays. Waits until the nodes that can be reached have done it.
+// One event for the region.
 //
-// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_NOT_BUILT_YET in
-// a distributed region, VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
+// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED,
+// VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
 // VUG_ERR_TOO_MANY_THREADS, VUG_ERR_DAMAGED, VUG_ERR_INTERNAL.
 VUG_MUST_USE
 vug_status_t vug_region_clear(struct vug_region_t *region);
@@ -1286,6 +1338,32 @@ vug_status_t vug_region_maintain(struct vug_region_t *region,
 vug_status_t vug_region_release_memory(struct vug_region_t *region,
                                        uint64_t *bytes);
 
+// Sets how long a read of a key that is not here may ask other nodes, in nanoseconds, for all
+// processes of the node: at least a microsecond, VUG_FOREVER as long as it takes. Five minutes if
+// it was never set.
+//
+// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_FORKED_CHILD,
+// VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_INTERNAL.
+VUG_MUST_USE
+vug_status_t vug_region_set_search_timeout(struct vug_region_t *region,
+                                           uint64_t limit_ns);
+
+// Stores how long a read of a key that is not here may ask other nodes, in nanoseconds;
+// VUG_FOREVER if that is more than the number can tell.
+//
+// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_NOT_ALLOWED, VUG_ERR_INTERNAL.
+VUG_MUST_USE
+vug_status_t vug_region_search_timeout(const struct vug_region_t *region,
+                                       uint64_t *limit_ns);
+
+// Stores the length of the longest value that an entry with a key of `key_len` bytes can have.
+//
+// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_NOT_ALLOWED, VUG_ERR_INTERNAL.
+VUG_MUST_USE
+vug_status_t vug_max_value_len(const struct vug_region_t *region,
+                               size_t key_len,
+                               uint64_t *len);
+
 // Stores counters and sizes of a region as they are now. `size` is the size of the structure:
 // `vug_region_statistics(region, &statistics, sizeof(statistics))`. Counts the entries by a pass
 // over the index, about a millisecond per million.
@@ -1311,6 +1389,28 @@ vug_status_t vug_get(const struct vug_region_t *region,
                      const void *key,
                      size_t key_len,
                      struct vug_view_t *view);
+
+// vug_get() with options; NULL: all defaults. In a distributed region that does not hold
+// everything a read that finds nothing here asks the other nodes; in any other the options change
+// nothing. A thread has at most five such views at a time.
+//
+// Returns what vug_get() returns, VUG_ERR_SEARCH_TIMEOUT, VUG_ERR_NO_BRIDGE, and
+// VUG_ERR_TOO_MANY_PINS if the thread has five views.
+VUG_MUST_USE
+vug_status_t vug_get_with(const struct vug_region_t *region,
+                          const void *key,
+                          size_t key_len,
+                          const struct vug_read_options_t *options,
+                          struct vug_view_t *view);
+
+// vug_get() of what is on this node: nobody is asked, so it never waits.
+//
+// Returns what vug_get() returns, and VUG_ERR_TOO_MANY_PINS if the thread has five views.
+VUG_MUST_USE
+vug_status_t vug_get_local(const struct vug_region_t *region,
+                           const void *key,
+                           size_t key_len,
+                           struct vug_view_t *view);
 
 // Reads the value of a key without a copy, through a view that any thread may use and release, and
 // that outlives the thread that made it. Costs more than vug_get(): a process can pin 254 segments
@@ -1377,8 +1477,7 @@ vug_status_t vug_contains_value_for_key(const struct vug_region_t *region,
 // Stores all that is known of an entry, valid or not. Does not count as an access. `size` is the
 // size of the structure.
 //
-// Returns what vug_token() returns, and VUG_ERR_NOT_ALLOWED where the node is open for reading
-// only.
+// Returns what vug_token() returns.
 VUG_MUST_USE
 vug_status_t vug_entry_info(const struct vug_region_t *region,
                             const void *key,
@@ -1442,7 +1541,8 @@ vug_status_t vug_put(struct vug_region_t *region,
 // vug_put() with options: a time to live of the entry, a limit for the wait. `options` may be NULL
 // here and in all functions below: all defaults.
 //
-// Returns what vug_put() returns, and VUG_ERR_ACK_TIMEOUT: then the write itself is done here.
+// Returns what vug_put() returns, and VUG_ERR_ACK_TIMEOUT: then the write itself is done here, and
+// `departed` of the options is empty.
 VUG_MUST_USE
 vug_status_t vug_put_with(struct vug_region_t *region,
                           const void *key,
@@ -1451,6 +1551,20 @@ vug_status_t vug_put_with(struct vug_region_t *region,
                           size_t value_len,
                           const struct vug_write_options_t *options,
                           struct vug_token_t *token);
+
+// vug_put() that also gives the value that was replaced: `old` is a view of a copy of it, which
+// any thread may use and release. It is empty, its `data` NULL, if there was none: the key was
+// absent or invalid, or the region stores nothing.
+//
+// Returns what vug_put() returns, and VUG_ERR_TOO_MANY_HANDLES: then nothing is written.
+VUG_MUST_USE
+vug_status_t vug_swap_value(struct vug_region_t *region,
+                            const void *key,
+                            size_t key_len,
+                            const void *value,
+                            size_t value_len,
+                            struct vug_token_t *token,
+                            struct vug_view_t *old);
 
 // Stores a value under a key that is not in the region yet; fails with VUG_ERR_ENTRY_EXISTS if
 // it is. Of several members that create one key at a time, one succeeds.

@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "vug.h"
+#include "vug/options.hpp"
 #include "vug/result.hpp"
 
 namespace vug {
@@ -82,41 +83,6 @@ struct change {
     vug::token token;  // of the state after the call; zeros if there is no entry
 
     explicit operator bool() const noexcept { return done; }
-};
-
-inline vug_region_options_t region_options() { return VUG_REGION_OPTIONS_INIT; }
-inline vug_node_options_t node_options() { return VUG_NODE_OPTIONS_INIT; }
-inline vug_listen_options_t listen_options() { return VUG_LISTEN_OPTIONS_INIT; }
-
-// Options of one write: vug::write().ttl(std::chrono::seconds(5)).
-class write {
-public:
-    write &ttl(std::chrono::nanoseconds time) {
-        raw_.ttl_ns = static_cast<std::uint64_t>(time.count());
-        return *this;
-    }
-    write &ack_within(std::chrono::nanoseconds time) {
-        raw_.ack_within_ns = static_cast<std::uint64_t>(time.count());
-        return *this;
-    }
-    const vug_write_options_t *raw() const noexcept { return &raw_; }
-
-private:
-    vug_write_options_t raw_ = VUG_WRITE_OPTIONS_INIT;
-};
-
-// How long to wait: without a limit, or for a time.
-class timeout {
-public:
-    timeout() noexcept = default;
-    template <class R, class P> timeout(std::chrono::duration<R, P> time) {
-        auto nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-        raw_ = nanos < 0 ? 0 : static_cast<std::uint64_t>(nanos);
-    }
-    std::uint64_t raw() const noexcept { return raw_; }
-
-private:
-    std::uint64_t raw_ = VUG_FOREVER;
 };
 
 // The values of many keys, in their order; the bytes stay until its next use.
@@ -306,6 +272,19 @@ public:
 
     result<std::optional<view>> try_get(bytes key) const { return viewed(vug_get, key); }
     std::optional<view> get(bytes key) const { return try_get(key).value(); }
+    result<std::optional<view>> try_get(bytes key, const reading &how) const {
+        vug_view_t shown = VUG_VIEW_INIT;
+        status code = vug_get_with(raw(), detail::key_of(key), key.size(), how.raw(), &shown);
+        return detail::give_found(code, view(shown));
+    }
+    std::optional<view> get(bytes key, const reading &how) const {
+        return try_get(key, how).value();
+    }
+    // Of what is on this node: never waits.
+    result<std::optional<view>> try_get_local(bytes key) const {
+        return viewed(vug_get_local, key);
+    }
+    std::optional<view> get_local(bytes key) const { return try_get_local(key).value(); }
     result<std::optional<view>> try_get_owned(bytes key) const {
         return viewed(vug_get_owned, key);
     }
@@ -381,6 +360,18 @@ public:
     vug::token put(bytes key, bytes value, const write &how) {
         return try_put(key, value, how).value();
     }
+
+    // The value that was replaced comes with the token; nothing if there was none.
+    using swapped = std::pair<vug::token, std::optional<view>>;
+    result<swapped> try_swap_value(bytes key, bytes value) {
+        vug::token to{};
+        vug_view_t old = VUG_VIEW_INIT;
+        status code = vug_swap_value(raw(), detail::key_of(key), key.size(), value.data(),
+                                     value.size(), &to, &old);
+        auto found = old.pin == nullptr ? std::nullopt : std::optional<view>(view(old));
+        return detail::give(code, swapped(to, std::move(found)));
+    }
+    swapped swap_value(bytes key, bytes value) { return try_swap_value(key, value).value(); }
 
     result<vug::token> try_create(bytes key, bytes value, const write &how = {}) {
         return made([&](vug::token *to) {
@@ -603,6 +594,22 @@ public:
         return detail::done(vug_region_alter(raw(), &options));
     }
     void alter(const vug_region_options_t &options) { try_alter(options).value(); }
+    // How long a read of what is not here may ask other nodes, for all processes of the node.
+    result<void> try_set_search_timeout(timeout limit) {
+        return detail::done(vug_region_set_search_timeout(raw(), limit.raw()));
+    }
+    void set_search_timeout(timeout limit) { try_set_search_timeout(limit).value(); }
+    std::chrono::nanoseconds search_timeout() const {
+        std::uint64_t limit = 0;
+        detail::done(vug_region_search_timeout(raw(), &limit)).value();
+        auto most = static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count());
+        return std::chrono::nanoseconds(limit < most ? limit : most);
+    }
+    std::uint64_t max_value_size(std::size_t key_size) const {
+        std::uint64_t len = 0;
+        detail::done(vug_max_value_len(raw(), key_size, &len)).value();
+        return len;
+    }
     result<void> try_clear() { return detail::done(vug_region_clear(raw())); }
     void clear() { try_clear().value(); }
     result<void> try_invalidate_all() { return detail::done(vug_region_invalidate(raw())); }
@@ -696,6 +703,11 @@ public:
         return to(vug_region_open, name, as);
     }
     region operator[](const std::string &name) { return try_region(name).value(); }
+    // The file of a region; who has it open keeps it.
+    result<void> try_remove_region(const std::string &name) {
+        return detail::done(vug_node_remove_region(raw(), name.c_str()));
+    }
+    void remove_region(const std::string &name) { try_remove_region(name).value(); }
     result<region> try_open_or_create(const std::string &name,
                                       const options &as = region_options()) {
         return to(vug_region_open_or_create, name, as);

@@ -78,7 +78,7 @@ fn declared() -> BTreeSet<String> {
 }
 
 /// The functions of the C interface. A program may rely on each of them for ever.
-const SYMBOLS: [&str; 83] = [
+const SYMBOLS: [&str; 90] = [
     "vug_abi_version",
     "vug_check_version",
     "vug_compare_and_swap",
@@ -92,7 +92,9 @@ const SYMBOLS: [&str; 83] = [
     "vug_get",
     "vug_get_all",
     "vug_get_copy",
+    "vug_get_local",
     "vug_get_owned",
+    "vug_get_with",
     "vug_increment",
     "vug_invalidate",
     "vug_iter_free",
@@ -111,6 +113,7 @@ const SYMBOLS: [&str; 83] = [
     "vug_listener_stop",
     "vug_local_destroy",
     "vug_local_invalidate",
+    "vug_max_value_len",
     "vug_node_close",
     "vug_node_info",
     "vug_node_maintain",
@@ -118,6 +121,7 @@ const SYMBOLS: [&str; 83] = [
     "vug_node_open_with",
     "vug_node_recover",
     "vug_node_regions",
+    "vug_node_remove_region",
     "vug_position",
     "vug_put",
     "vug_put_all",
@@ -140,6 +144,8 @@ const SYMBOLS: [&str; 83] = [
     "vug_region_open_or_create",
     "vug_region_recover",
     "vug_region_release_memory",
+    "vug_region_search_timeout",
+    "vug_region_set_search_timeout",
     "vug_region_statistics",
     "vug_remove",
     "vug_remove_all",
@@ -154,6 +160,7 @@ const SYMBOLS: [&str; 83] = [
     "vug_subscription_missed",
     "vug_subscription_poll",
     "vug_subscription_wait",
+    "vug_swap_value",
     "vug_token",
     "vug_values_free",
     "vug_values_new",

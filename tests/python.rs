@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use vug_tests::TempHome;
+use vug_tests::{Bridged, TempHome};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
@@ -86,11 +86,13 @@ fn the_wheel_is_installed_and_passes_its_tests() {
     let Some(tools) = tools() else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let python = installed(&tools, directory.path());
+    let bridged = Bridged::new();
     let said = run(
         "pytest",
         Command::new(python)
             .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("VUG_TEST_BRIDGED", bridged.path())
             .current_dir(root().join("ffi/python")),
     );
     println!("{said}");

@@ -2,13 +2,13 @@
 
 use std::sync::Mutex;
 
-use crate::boundary::{Array, Caller, entry, exclusive};
+use crate::boundary::{Array, Caller, Output, entry, exclusive};
 use crate::handle::{Kind, Table};
 use crate::options::vug_write_options_t;
 use crate::region::{Area, REGIONS};
 use crate::status::{Failure, VUG_NOT_FOUND, VUG_OK, vug_status_t};
 use crate::types::{
-    vug_bytes_t, vug_pair_t, vug_region_t, vug_result_t, vug_value_t, vug_values_t,
+    vug_bytes_t, vug_departed_t, vug_pair_t, vug_region_t, vug_result_t, vug_value_t, vug_values_t,
 };
 
 static VALUES: Table<vug_values_t, Mutex<Values>> = Table::new(Kind::Values);
@@ -111,12 +111,26 @@ pub unsafe extern "C" fn vug_get_all(
     })
 }
 
+/// Options of a write of many keys, and where the nodes go that left instead of acknowledging.
+fn options_of(
+    caller: &Caller,
+    options: *const vug_write_options_t,
+) -> Result<(Option<Output<'_, vug_departed_t>>, vug::WriteOptions), Failure> {
+    let options = caller.options_or_default(options)?;
+    let departed = caller.optional_output(options.departed, "options.departed")?;
+    Ok((departed, options.to_options()?))
+}
+
 /// What became of the keys, for the caller.
 fn report<T>(
     mut array: Array<'_, vug_result_t>,
+    departed: Option<Output<'_, vug_departed_t>>,
     bulk: vug::Bulk<T>,
     outcome: impl Fn(&T) -> Option<vug::Outcome>,
 ) -> Result<vug_status_t, Failure> {
+    if let Some(mut departed) = departed {
+        departed.set(bulk.departed.into());
+    }
     for (index, result) in bulk.results.iter().enumerate() {
         let found = match result {
             Ok(done) => outcome(done).map_or_else(
@@ -132,13 +146,6 @@ fn report<T>(
     }
     bulk.all()?;
     Ok(VUG_OK)
-}
-
-fn options_of(
-    caller: &Caller,
-    options: *const vug_write_options_t,
-) -> Result<vug::WriteOptions, Failure> {
-    caller.options_or_default(options)?.to_options()
 }
 
 /// Stores `count` entries, each as vug_put() does, in their order; in a region of scope
@@ -160,12 +167,12 @@ pub unsafe extern "C" fn vug_put_all(
 ) -> vug_status_t {
     entry!(|caller| {
         let array = caller.array(results, count, "results")?;
-        let options = options_of(caller, options)?;
+        let (departed, options) = options_of(caller, options)?;
         let entries = caller.pairs(entries, count)?;
         let bulk = caller.with_for_write(&REGIONS, region, |area| {
             Ok(area.shared()?.put_all_with(&entries, &options)?)
         })?;
-        report(array, bulk, |outcome| Some(*outcome))
+        report(array, departed, bulk, |outcome| Some(*outcome))
     })
 }
 
@@ -184,11 +191,11 @@ pub unsafe extern "C" fn vug_remove_all(
 ) -> vug_status_t {
     entry!(|caller| {
         let array = caller.array(results, count, "results")?;
-        let options = options_of(caller, options)?;
+        let (departed, options) = options_of(caller, options)?;
         let keys = caller.keys(keys, count)?;
         let bulk = caller.with_for_write(&REGIONS, region, |area| {
             Ok(area.shared()?.remove_all_with(&keys, &options)?)
         })?;
-        report(array, bulk, |outcome| *outcome)
+        report(array, departed, bulk, |outcome| *outcome)
     })
 }

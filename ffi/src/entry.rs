@@ -6,7 +6,8 @@ use crate::boundary::{Caller, Output, entry};
 use crate::options::vug_write_options_t;
 use crate::region::REGIONS;
 use crate::status::{Failure, VUG_CHANGED, VUG_NOT_FOUND, VUG_OK, VUG_PRESENT, vug_status_t};
-use crate::types::{vug_region_t, vug_token_t};
+use crate::types::{vug_departed_t, vug_region_t, vug_token_t, vug_view_t};
+use crate::view;
 
 type TokenOutput<'call> = Option<Output<'call, vug_token_t>>;
 
@@ -23,11 +24,47 @@ fn store(output: TokenOutput<'_>, token: vug::Token) -> vug_status_t {
     VUG_OK
 }
 
-fn options_of(
-    caller: &Caller,
-    options: *const vug_write_options_t,
-) -> Result<vug::WriteOptions, Failure> {
-    caller.options_or_default(options)?.to_options()
+/// What C wants to know of a write that has options.
+struct Answer<'call> {
+    token: TokenOutput<'call>,
+    departed: Option<Output<'call, vug_departed_t>>,
+}
+
+impl<'call> Answer<'call> {
+    /// The options of a write, and where its answer goes.
+    fn with_options(
+        caller: &'call Caller,
+        options: *const vug_write_options_t,
+        token: TokenOutput<'call>,
+    ) -> Result<(Self, vug::WriteOptions), Failure> {
+        let options = caller.options_or_default(options)?;
+        let departed = caller.optional_output(options.departed, "options.departed")?;
+        Ok((Self { token, departed }, options.to_options()?))
+    }
+
+    fn done(self, outcome: &vug::Outcome) -> vug_status_t {
+        if let Some(mut departed) = self.departed {
+            departed.set(outcome.departed.into());
+        }
+        store(self.token, outcome.token)
+    }
+
+    /// The status of a write that happens to a known key only.
+    fn done_if(self, outcome: Option<vug::Outcome>) -> vug_status_t {
+        outcome.map_or(VUG_NOT_FOUND, |outcome| self.done(&outcome))
+    }
+
+    fn swapped(self, swap: vug::Swap) -> vug_status_t {
+        match swap {
+            vug::Swap::Swapped(outcome) => self.done(&outcome),
+            vug::Swap::Changed(found) => {
+                if let Some(found) = found {
+                    store(self.token, found);
+                }
+                VUG_CHANGED
+            }
+        }
+    }
 }
 
 /// Does something to a region that changes an entry.
@@ -43,18 +80,6 @@ fn change<R>(
 /// The status of a write that happens to a known key only.
 fn stored(output: TokenOutput<'_>, outcome: Option<vug::Outcome>) -> vug_status_t {
     outcome.map_or(VUG_NOT_FOUND, |outcome| store(output, outcome.token))
-}
-
-fn swapped(output: TokenOutput<'_>, swap: vug::Swap) -> vug_status_t {
-    match swap {
-        vug::Swap::Swapped(outcome) => store(output, outcome.token),
-        vug::Swap::Changed(found) => {
-            if let Some(found) = found {
-                store(output, found);
-            }
-            VUG_CHANGED
-        }
-    }
 }
 
 /// Stores a value under a key, whether there was one or not. `value` may be NULL if `value_len`
@@ -87,7 +112,8 @@ pub unsafe extern "C" fn vug_put(
 /// vug_put() with options: a time to live of the entry, a limit for the wait. `options` may be NULL
 /// here and in all functions below: all defaults.
 ///
-/// Returns what vug_put() returns, and VUG_ERR_ACK_TIMEOUT: then the write itself is done here.
+/// Returns what vug_put() returns, and VUG_ERR_ACK_TIMEOUT: then the write itself is done here, and
+/// `departed` of the options is empty.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn vug_put_with(
@@ -101,9 +127,38 @@ pub unsafe extern "C" fn vug_put_with(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let outcome = change(caller, region, |region| region.put_with(key, value, &options))?;
+        Ok(answer.done(&outcome))
+    })
+}
+
+/// vug_put() that also gives the value that was replaced: `old` is a view of a copy of it, which
+/// any thread may use and release. It is empty, its `data` NULL, if there was none: the key was
+/// absent or invalid, or the region stores nothing.
+///
+/// Returns what vug_put() returns, and VUG_ERR_TOO_MANY_HANDLES: then nothing is written.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_swap_value(
+    region: *mut vug_region_t,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    token: *mut vug_token_t,
+    old: *mut vug_view_t,
+) -> vug_status_t {
+    entry!(|caller| {
+        let mut old = caller.output(old, "old")?;
+        let output = token_output(caller, token)?;
+        let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
+        let place = view::Place::reserve()?;
+        let (outcome, found) = change(caller, region, |region| region.swap_value(key, value))?;
+        if let Some(found) = found {
+            old.set(place.fill(found));
+        }
         Ok(store(output, outcome.token))
     })
 }
@@ -125,10 +180,10 @@ pub unsafe extern "C" fn vug_create(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let outcome = change(caller, region, |region| region.create_with(key, value, &options))?;
-        Ok(store(output, outcome.token))
+        Ok(answer.done(&outcome))
     })
 }
 
@@ -168,13 +223,13 @@ pub unsafe extern "C" fn vug_put_if_absent(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let put = |region: &vug::Region| region.put_if_absent_with(key, value, &options);
         Ok(match change(caller, region, put)? {
-            vug::PutIfAbsent::Created(outcome) => store(output, outcome.token),
+            vug::PutIfAbsent::Created(outcome) => answer.done(&outcome),
             vug::PutIfAbsent::Present { token, .. } => {
-                store(output, token);
+                store(answer.token, token);
                 VUG_PRESENT
             }
         })
@@ -197,10 +252,10 @@ pub unsafe extern "C" fn vug_replace(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let outcome = change(caller, region, |region| region.replace_with(key, value, &options))?;
-        Ok(stored(output, outcome))
+        Ok(answer.done_if(outcome))
     })
 }
 
@@ -223,11 +278,11 @@ pub unsafe extern "C" fn vug_replace_if(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let expected = caller.optional_bytes(expected, expected_len, "expected")?;
         let replace = |region: &vug::Region| region.replace_if_with(key, expected, value, &options);
-        Ok(swapped(output, change(caller, region, replace)?))
+        Ok(answer.swapped(change(caller, region, replace)?))
     })
 }
 
@@ -253,13 +308,13 @@ pub unsafe extern "C" fn vug_compare_and_swap(
         // Read before the output is cleared: both may be one object.
         let expected = caller.read(expected, "expected");
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let (key, value) = (caller.key(key, key_len)?, caller.value(value, value_len)?);
         let expected = expected?.to_token("expected")?;
         let swap = change(caller, region, |region| {
             region.compare_and_swap_with(key, expected, value, &options)
         })?;
-        Ok(swapped(output, swap))
+        Ok(answer.swapped(swap))
     })
 }
 
@@ -280,7 +335,7 @@ pub unsafe extern "C" fn vug_increment(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = caller.optional_output(sum, "sum")?;
-        let options = options_of(caller, options)?;
+        let options = caller.options_or_default(options)?.to_options()?;
         let key = caller.key(key, key_len)?;
         let sum = change(caller, region, |region| region.increment_with(key, delta, &options))?;
         if let Some(mut output) = output {
@@ -326,10 +381,10 @@ pub unsafe extern "C" fn vug_remove_with(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let key = caller.key(key, key_len)?;
         let outcome = change(caller, region, |region| region.remove_with(key, &options))?;
-        Ok(stored(output, outcome))
+        Ok(answer.done_if(outcome))
     })
 }
 
@@ -351,11 +406,11 @@ pub unsafe extern "C" fn vug_remove_if(
         // Read before the output is cleared: both may be one object.
         let expected = caller.read(expected, "expected");
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let key = caller.key(key, key_len)?;
         let expected = expected?.to_token("expected")?;
         let swap = change(caller, region, |region| region.remove_if_with(key, expected, &options))?;
-        Ok(swapped(output, swap))
+        Ok(answer.swapped(swap))
     })
 }
 
@@ -375,12 +430,12 @@ pub unsafe extern "C" fn vug_remove_if_value(
 ) -> vug_status_t {
     entry!(|caller| {
         let output = token_output(caller, token)?;
-        let options = options_of(caller, options)?;
+        let (answer, options) = Answer::with_options(caller, options, output)?;
         let key = caller.key(key, key_len)?;
         let expected = caller.optional_bytes(expected, expected_len, "expected")?;
         let swap =
             change(caller, region, |region| region.remove_if_value_with(key, expected, &options))?;
-        Ok(swapped(output, swap))
+        Ok(answer.swapped(swap))
     })
 }
 

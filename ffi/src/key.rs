@@ -6,9 +6,9 @@ use std::ptr;
 use crate::boundary::entry;
 use crate::desk::{self, Lend};
 use crate::region::REGIONS;
-use crate::status::{Failure, VUG_ERR_TOO_MANY_PINS, VUG_NOT_FOUND, VUG_OK, vug_status_t};
+use crate::status::{VUG_NOT_FOUND, VUG_OK, vug_status_t};
 use crate::types::{vug_key_t, vug_region_t, vug_view_t};
-use crate::view::copied;
+use crate::view::{copied, no_place};
 
 /// Makes a handle of a key that is read often; the key need not be in the region. It belongs to the
 /// calling thread, ends with it, and keeps the region open. Reads see every change, and are as fast
@@ -54,11 +54,7 @@ pub unsafe extern "C" fn vug_key_get(
                 Ok(VUG_OK)
             }
             Lend::Nothing => Ok(VUG_NOT_FOUND),
-            Lend::NoPlace => Err(Failure::new(
-                VUG_ERR_TOO_MANY_PINS,
-                "this thread has five views",
-                "release a view, or read by vug_key_get_copy",
-            )),
+            Lend::NoPlace => Err(no_place("read by vug_key_get_copy")),
         }
     })
 }

@@ -23,8 +23,10 @@
 //! that can stop every process that has it open.
 //!
 //! Waiting: vug_wait_*, vug_subscription_wait and writes to regions of scope distributed-ack (for
-//! the node's bridge and the other nodes) wait, with a limit if you give one. All other calls
-//! return without waiting for another process, and vug_listener_stop waits for its function.
+//! the node's bridge and the other nodes) wait, with a limit if you give one. So do reads of what
+//! is not here, where a distributed region does not hold everything (vug_get_local never does), and
+//! clearing, invalidating or destroying a distributed region. All other calls return without
+//! waiting for another process, and vug_listener_stop waits for its function.
 //!
 //! Callbacks: a function that is given to the library must return. A C++ exception that leaves it
 //! ends the process with a message (as std::terminate does; the region is as after a kill);

@@ -204,6 +204,27 @@ pub unsafe extern "C" fn vug_node_regions(
     })
 }
 
+/// Removes the file of the region `name`, whatever state it is in. Processes that have it open go
+/// on with it among themselves; nobody else can open it, other nodes keep theirs, and nobody is
+/// told. To end a region for all that use it: vug_region_destroy().
+///
+/// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_INVALID_REGION_NAME,
+/// VUG_ERR_REGION_NOT_FOUND, VUG_ERR_NOT_ALLOWED, VUG_ERR_FORKED_CHILD, VUG_ERR_IO,
+/// VUG_ERR_INTERNAL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_node_remove_region(
+    node: *mut vug_node_t,
+    name: *const c_char,
+) -> vug_status_t {
+    entry!(|caller| {
+        let name = String::from_utf8_lossy(caller.text(name, "name")?);
+        let remove = |home: &Home| Ok(home.member()?.remove_region(&name)?);
+        caller.with_for_write(&NODES, node, remove)?;
+        Ok(VUG_OK)
+    })
+}
+
 /// Recovers every dead member of the node, in all its regions. `recovery` (may be NULL, then
 /// `size` is ignored) receives what was found.
 ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::boundary::Versioned;
 use crate::status::Failure;
+use crate::types::vug_departed_t;
 
 /// A switch is on.
 pub const VUG_ON: u32 = 1;
@@ -131,8 +132,9 @@ pub struct vug_region_options_t {
 const _: () = assert!(size_of::<vug_region_options_t>() == 88, "no padding");
 
 /// How one write is done. Begin with `vug_write_options_t options = VUG_WRITE_OPTIONS_INIT;`.
+/// Options with `departed` are for one call at a time.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct vug_write_options_t {
     /// Size of this structure as the program knows it. VUG_WRITE_OPTIONS_INIT sets it.
     pub struct_size: u32,
@@ -144,9 +146,34 @@ pub struct vug_write_options_t {
     /// How long a write to a region of scope distributed-ack waits for the other nodes, in
     /// nanoseconds, before it returns VUG_ERR_ACK_TIMEOUT; 0 and VUG_FOREVER: as long as it takes.
     pub ack_within_ns: u64,
+    /// Receives the nodes that left the cluster instead of acknowledging the write; NULL: nobody
+    /// asks. vug_increment() stores nothing here.
+    pub departed: *mut vug_departed_t,
 }
 
-const _: () = assert!(size_of::<vug_write_options_t>() == 24, "no padding");
+const _: () = assert!(size_of::<vug_write_options_t>() == 32, "no padding");
+
+impl Default for vug_write_options_t {
+    fn default() -> Self {
+        Self { struct_size: 0, reserved: 0, ttl_ns: 0, ack_within_ns: 0, departed: ptr::null_mut() }
+    }
+}
+
+/// How one read is done. Begin with `vug_read_options_t options = VUG_READ_OPTIONS_INIT;`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct vug_read_options_t {
+    /// Size of this structure as the program knows it. VUG_READ_OPTIONS_INIT sets it.
+    pub struct_size: u32,
+    /// VUG_ON: only what is on this node is read, and nobody is asked.
+    pub local: u32,
+    /// How long other nodes may be asked for a value that is not here, in nanoseconds, before the
+    /// read returns VUG_ERR_SEARCH_TIMEOUT; 0: as the region says, see
+    /// vug_region_set_search_timeout(). VUG_FOREVER: as long as it takes.
+    pub search_within_ns: u64,
+}
+
+const _: () = assert!(size_of::<vug_read_options_t>() == 16, "no padding");
 
 /// What a subscription or a listener is told. Begin with
 /// `vug_listen_options_t options = VUG_LISTEN_OPTIONS_INIT;`.
@@ -214,6 +241,7 @@ versioned! {
     vug_node_options_t "VUG_NODE_OPTIONS_INIT",
     vug_region_options_t "VUG_REGION_OPTIONS_INIT",
     vug_write_options_t "VUG_WRITE_OPTIONS_INIT",
+    vug_read_options_t "VUG_READ_OPTIONS_INIT",
     vug_listen_options_t "VUG_LISTEN_OPTIONS_INIT",
     vug_maintain_options_t "VUG_MAINTAIN_OPTIONS_INIT",
 }
@@ -266,6 +294,18 @@ impl vug_write_options_t {
         options.ack_within = (self.ack_within_ns != 0 && self.ack_within_ns != u64::MAX)
             .then(|| Duration::from_nanos(self.ack_within_ns));
         Ok(options)
+    }
+}
+
+impl vug_read_options_t {
+    pub(crate) fn to_options(self) -> Result<vug::ReadOptions, Failure> {
+        if switch("local", self.local)? == Some(true) {
+            return Ok(vug::ReadOptions::local());
+        }
+        Ok(match self.search_within_ns {
+            0 => vug::ReadOptions::default(),
+            nanos => vug::ReadOptions::search_within(Duration::from_nanos(nanos)),
+        })
     }
 }
 

@@ -30,6 +30,7 @@ plain! {
     vug_node_options_t,
     vug_region_options_t,
     vug_write_options_t,
+    vug_read_options_t,
     vug_listen_options_t,
     vug_maintain_options_t,
     vug_node_info_t,

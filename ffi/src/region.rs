@@ -1,6 +1,7 @@
 //! Regions: creating, opening and closing them, and what concerns a region as a whole.
 
 use std::ffi::c_char;
+use std::time::Duration;
 
 use crate::boundary::{Caller, entry};
 use crate::handle::{Kind, Table};
@@ -241,9 +242,9 @@ pub unsafe extern "C" fn vug_region_alter(
 /// VUG_ERR_REGION_DESTROYED from now on, in all processes, and are still to be closed; views stay.
 /// Its name is free at once, its memory when the last process has let go of it.
 ///
-/// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_NOT_BUILT_YET in
-/// a distributed region, VUG_ERR_REGION_DESTROYED if somebody was faster, VUG_ERR_REGION_CLOSED,
-/// VUG_ERR_FORKED_CHILD, VUG_ERR_IO, VUG_ERR_INTERNAL.
+/// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED,
+/// VUG_ERR_REGION_DESTROYED if somebody was faster, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
+/// VUG_ERR_IO, VUG_ERR_INTERNAL.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn vug_region_destroy(region: *mut vug_region_t) -> vug_status_t {
@@ -252,17 +253,19 @@ pub unsafe extern "C" fn vug_region_destroy(region: *mut vug_region_t) -> vug_st
 
 /// Destroys a region on this node only, for all its processes.
 ///
-/// Returns what vug_region_destroy() returns, but not VUG_ERR_NOT_BUILT_YET.
+/// Returns what vug_region_destroy() returns.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn vug_region_local_destroy(region: *mut vug_region_t) -> vug_status_t {
     entry!(|caller| on(caller, region, |region| region.local_destroy_region()))
 }
 
-/// Takes all entries out of a region, at one instant for all processes. One event for the region.
+/// Takes all entries out of a region, at one instant for all processes of a node, on every node
+/// that has it: what is newer there stays. Waits until the nodes that can be reached have done it.
+/// One event for the region.
 ///
-/// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_NOT_BUILT_YET in
-/// a distributed region, VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
+/// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED,
+/// VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_FORKED_CHILD,
 /// VUG_ERR_TOO_MANY_THREADS, VUG_ERR_DAMAGED, VUG_ERR_INTERNAL.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -382,6 +385,61 @@ pub unsafe extern "C" fn vug_region_release_memory(
         if let Some(mut output) = output {
             output.set(released);
         }
+        Ok(VUG_OK)
+    })
+}
+
+/// Sets how long a read of a key that is not here may ask other nodes, in nanoseconds, for all
+/// processes of the node: at least a microsecond, VUG_FOREVER as long as it takes. Five minutes if
+/// it was never set.
+///
+/// Returns VUG_OK, VUG_ERR_HANDLE, VUG_ERR_POISONED, VUG_ERR_NOT_ALLOWED, VUG_ERR_FORKED_CHILD,
+/// VUG_ERR_REGION_DESTROYED, VUG_ERR_REGION_CLOSED, VUG_ERR_INTERNAL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_region_set_search_timeout(
+    region: *mut vug_region_t,
+    limit_ns: u64,
+) -> vug_status_t {
+    let limit = match limit_ns {
+        u64::MAX => Duration::MAX,
+        nanos => Duration::from_nanos(nanos),
+    };
+    entry!(|caller| on(caller, region, |region| region.set_search_timeout(limit)))
+}
+
+/// Stores how long a read of a key that is not here may ask other nodes, in nanoseconds;
+/// VUG_FOREVER if that is more than the number can tell.
+///
+/// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_NOT_ALLOWED, VUG_ERR_INTERNAL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_region_search_timeout(
+    region: *const vug_region_t,
+    limit_ns: *mut u64,
+) -> vug_status_t {
+    entry!(|caller| {
+        let mut output = caller.output(limit_ns, "limit_ns")?;
+        let limit = caller.with(&REGIONS, region, |area| Ok(area.shared()?.search_timeout()))?;
+        output.set(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+        Ok(VUG_OK)
+    })
+}
+
+/// Stores the length of the longest value that an entry with a key of `key_len` bytes can have.
+///
+/// Returns VUG_OK, VUG_ERR_NULL, VUG_ERR_HANDLE, VUG_ERR_NOT_ALLOWED, VUG_ERR_INTERNAL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_max_value_len(
+    region: *const vug_region_t,
+    key_len: usize,
+    len: *mut u64,
+) -> vug_status_t {
+    entry!(|caller| {
+        let mut output = caller.output(len, "len")?;
+        let max = |area: &Area| Ok(area.shared()?.max_value_len(key_len) as u64);
+        output.set(caller.with(&REGIONS, region, max)?);
         Ok(VUG_OK)
     })
 }

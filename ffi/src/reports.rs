@@ -38,9 +38,12 @@ pub struct vug_entry_info_t {
     /// When it was written, in nanoseconds since 1970; 0 in a region of scope local that never had
     /// a time to live, where nobody asks the clock.
     pub modified_ns: u64,
+    /// When it was last read or written, in nanoseconds since 1970, as far as that is noted: reads
+    /// at most once a second, or in a sixteenth of the idle time; 0 in a region without idle time.
+    pub accessed_ns: u64,
 }
 
-const _: () = assert!(size_of::<vug_entry_info_t>() == 40, "no padding");
+const _: () = assert!(size_of::<vug_entry_info_t>() == 48, "no padding");
 
 /// A key that was absent is there now; without a value if it was created invalid.
 pub const VUG_EVENT_CREATE: u32 = 1;

@@ -164,9 +164,12 @@ pub struct vug_statistics_t {
     pub events_dropped: u64,
     /// Panics of listeners.
     pub listener_panics: u64,
+    /// Entries in the index that reads do not see: destroyed ones of which other nodes may have to
+    /// hear, and changes on their way through a region that stores nothing.
+    pub tombstones: u64,
 }
 
-const _: () = assert!(size_of::<vug_statistics_t>() == 72 * 8, "no padding");
+const _: () = assert!(size_of::<vug_statistics_t>() == 73 * 8, "no padding");
 
 fn nanos(duration: Option<Duration>) -> u64 {
     duration.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
@@ -256,6 +259,7 @@ impl From<&vug::Statistics> for vug_statistics_t {
             remove_alls: counted.remove_alls,
             events_dropped: counted.events_dropped,
             listener_panics: counted.listener_panics,
+            tombstones: s.tombstones,
         }
     }
 }

@@ -100,6 +100,35 @@ impl vug_token_t {
     }
 }
 
+/// How many nodes a vug_departed_t names.
+pub const VUG_DEPARTED_MAX: usize = 8;
+
+/// Nodes that left the cluster while a write of scope distributed-ack waited for them: all others
+/// have the change. None if everybody acknowledged, and where nobody was waited for.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct vug_departed_t {
+    /// How many `nodes` are named.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Their numbers in the cluster. More than so many are not named.
+    pub nodes: [u16; VUG_DEPARTED_MAX],
+}
+
+const _: () = assert!(size_of::<vug_departed_t>() == 24, "no padding");
+
+impl From<vug::Departed> for vug_departed_t {
+    fn from(departed: vug::Departed) -> Self {
+        let mut shown = Self::default();
+        for (place, node) in shown.nodes.iter_mut().zip(departed.nodes()) {
+            *place = *node;
+            shown.count += 1;
+        }
+        shown
+    }
+}
+
 /// A value in shared memory, read without a copy. It does not change while the view exists, even
 /// if the entry is replaced or removed meanwhile. Do not write through `data`. A copy of this
 /// structure is the same view: release it once.

@@ -16,7 +16,7 @@ pub const VUG_VERSION_NUMBER: u32 =
     VUG_VERSION_MAJOR * 1_000_000 + VUG_VERSION_MINOR * 1_000 + VUG_VERSION_PATCH;
 /// Counts additions to the C ABI. An incompatible change gives the library another file name
 /// (soname), so a program runs with every library of this name whose number is not lower.
-pub const VUG_ABI_VERSION: u32 = 1;
+pub const VUG_ABI_VERSION: u32 = 2;
 
 const _: () = {
     assert!(decimal(env!("CARGO_PKG_VERSION_MAJOR")) == VUG_VERSION_MAJOR);

@@ -2,14 +2,18 @@
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::boundary::{Caller, Output, entry};
 use crate::desk::{self, Lend, View};
-use crate::handle::{Kind, Table};
+use crate::handle::{Held, Kind, Table};
+use crate::options::vug_read_options_t;
 use crate::region::{Area, REGIONS};
 use crate::reports::vug_entry_info_t;
-use crate::status::{Failure, VUG_ERR_BUFFER, VUG_NOT_FOUND, VUG_OK, vug_status_t};
+use crate::status::{
+    Failure, VUG_ERR_BUFFER, VUG_ERR_TOO_MANY_PINS, VUG_NOT_FOUND, VUG_OK, vug_status_t,
+};
 use crate::types::{vug_region_t, vug_token_t, vug_view_t};
 
 /// Views for all threads.
@@ -20,6 +24,8 @@ enum Kept {
     Pinned(vug::OwnedGuard),
     /// Of a region that is open for reading only.
     Copied(vug::Entry),
+    /// A value that is not in the region any more; none before it is known.
+    Replaced(OnceLock<Vec<u8>>),
 }
 
 impl Kept {
@@ -28,9 +34,49 @@ impl Kept {
         let (value, token) = match self {
             Self::Pinned(guard) => (&**guard, guard.token()),
             Self::Copied(entry) => (entry.value.as_slice(), entry.token),
+            Self::Replaced(value) => return shown_alone(value.get().map_or(&[], Vec::as_slice)),
         };
-        let (data, len) = (value.as_ptr().cast(), value.len());
-        vug_view_t { data, len, token: token.into(), pin: ptr::null_mut() }
+        vug_view_t { token: token.into(), ..shown_alone(value) }
+    }
+}
+
+/// A view of bytes of which no state is known.
+fn shown_alone(value: &[u8]) -> vug_view_t {
+    vug_view_t { data: value.as_ptr().cast(), len: value.len(), ..vug_view_t::default() }
+}
+
+/// A place for a view of a copy, taken before the operation that gives the value: what follows
+/// cannot fail. Given back when it is dropped empty.
+pub(crate) struct Place {
+    pin: *mut c_void,
+    kept: Arc<Held<Kept>>,
+}
+
+impl Place {
+    pub(crate) fn reserve() -> Result<Self, Failure> {
+        let pin = VIEWS.insert(Kept::Replaced(OnceLock::new()))?;
+        Ok(Self { pin, kept: VIEWS.get(pin)? })
+    }
+
+    /// Turns the place into a view of `value`.
+    pub(crate) fn fill(self, value: Vec<u8>) -> vug_view_t {
+        if let Kept::Replaced(place) = &**self.kept {
+            place.get_or_init(|| value);
+        }
+        vug_view_t { pin: self.pin, ..self.kept.shown() }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(&**self.kept, Kept::Replaced(place) if place.get().is_none())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.is_empty() {
+            // Nobody else knows the handle.
+            let _known = VIEWS.remove(self.pin);
+        }
     }
 }
 
@@ -79,6 +125,49 @@ fn get_owned(
     Ok(store(output, found))
 }
 
+/// Lets the calling thread make a view.
+#[inline(always)]
+fn lend(
+    caller: &Caller,
+    region: *const vug_region_t,
+    find: impl FnOnce(&'static vug::Region) -> vug::Result<Option<vug::Guard<'static>>>,
+) -> Result<Lend, Failure> {
+    caller.touch(&REGIONS, region);
+    desk::with(|desk| {
+        let Some(place) = desk.place_of_view()? else {
+            return Ok(Lend::NoPlace);
+        };
+        let lease = REGIONS.lease(region, place)?;
+        if let Area::Watched(_) = **lease {
+            return Ok(Lend::NoPlace);
+        }
+        desk.lend(lease, |region| Ok(find(region)?))
+    })?
+}
+
+/// A read that has no other way to a view: of a node that is open for reading only, which asks
+/// nobody, it is a copy.
+#[cold]
+fn without_place(
+    caller: &Caller,
+    region: *const vug_region_t,
+    key: &[u8],
+    output: Output<'_, vug_view_t>,
+) -> Result<vug_status_t, Failure> {
+    let watched = caller.with(&REGIONS, region, |area| Ok(matches!(area, Area::Watched(_))))?;
+    if watched {
+        return get_owned(caller, region, key, output);
+    }
+    Err(no_place("read by vug_get_owned or vug_get_copy"))
+}
+
+/// The thread has as many views as it can without pins.
+#[cold]
+pub(crate) fn no_place(instead: &str) -> Failure {
+    let what = "this thread has five views";
+    Failure::new(VUG_ERR_TOO_MANY_PINS, what, &format!("release a view, or {instead}"))
+}
+
 /// Reads the value of a key without a copy. The view belongs to the calling thread, which releases
 /// it with vug_view_release() before it ends; with the thread it ends, too. It keeps a log segment,
 /// a small part of the region, from being used again: hold views briefly. The first five views of
@@ -99,24 +188,68 @@ pub unsafe extern "C" fn vug_get(
     entry!(|caller| {
         let mut output = caller.output(view, "view")?;
         let key = caller.key(key, key_len)?;
-        caller.touch(&REGIONS, region);
-        let lent = desk::with(|desk| {
-            let Some(place) = desk.place_of_view()? else {
-                return Ok(Lend::NoPlace);
-            };
-            let lease = REGIONS.lease(region, place)?;
-            if let Area::Watched(_) = **lease {
-                return Ok(Lend::NoPlace);
-            }
-            desk.lend(lease, |region| Ok(region.get(key)?))
-        })?;
-        match lent? {
+        match lend(caller, region, |region| region.get(key))? {
             Lend::View(view) => {
                 output.set(view.into());
                 Ok(VUG_OK)
             }
             Lend::Nothing => Ok(VUG_NOT_FOUND),
             Lend::NoPlace => get_owned(caller, region, key, output),
+        }
+    })
+}
+
+/// vug_get() with options; NULL: all defaults. In a distributed region that does not hold
+/// everything a read that finds nothing here asks the other nodes; in any other the options change
+/// nothing. A thread has at most five such views at a time.
+///
+/// Returns what vug_get() returns, VUG_ERR_SEARCH_TIMEOUT, VUG_ERR_NO_BRIDGE, and
+/// VUG_ERR_TOO_MANY_PINS if the thread has five views.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_get_with(
+    region: *const vug_region_t,
+    key: *const c_void,
+    key_len: usize,
+    options: *const vug_read_options_t,
+    view: *mut vug_view_t,
+) -> vug_status_t {
+    entry!(|caller| {
+        let mut output = caller.output(view, "view")?;
+        let options = caller.options_or_default(options)?.to_options()?;
+        let key = caller.key(key, key_len)?;
+        match lend(caller, region, |region| region.get_with(key, &options))? {
+            Lend::View(view) => {
+                output.set(view.into());
+                Ok(VUG_OK)
+            }
+            Lend::Nothing => Ok(VUG_NOT_FOUND),
+            Lend::NoPlace => without_place(caller, region, key, output),
+        }
+    })
+}
+
+/// vug_get() of what is on this node: nobody is asked, so it never waits.
+///
+/// Returns what vug_get() returns, and VUG_ERR_TOO_MANY_PINS if the thread has five views.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn vug_get_local(
+    region: *const vug_region_t,
+    key: *const c_void,
+    key_len: usize,
+    view: *mut vug_view_t,
+) -> vug_status_t {
+    entry!(|caller| {
+        let mut output = caller.output(view, "view")?;
+        let key = caller.key(key, key_len)?;
+        match lend(caller, region, |region| region.get_local(key))? {
+            Lend::View(view) => {
+                output.set(view.into());
+                Ok(VUG_OK)
+            }
+            Lend::Nothing => Ok(VUG_NOT_FOUND),
+            Lend::NoPlace => without_place(caller, region, key, output),
         }
     })
 }
@@ -287,8 +420,7 @@ pub unsafe extern "C" fn vug_contains_value_for_key(
 /// Stores all that is known of an entry, valid or not. Does not count as an access. `size` is the
 /// size of the structure.
 ///
-/// Returns what vug_token() returns, and VUG_ERR_NOT_ALLOWED where the node is open for reading
-/// only.
+/// Returns what vug_token() returns.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn vug_entry_info(
@@ -301,7 +433,10 @@ pub unsafe extern "C" fn vug_entry_info(
     entry!(|caller| {
         let mut output = caller.report(info, size, "info")?;
         let key = caller.key(key, key_len)?;
-        let found = caller.with(&REGIONS, region, |area| Ok(area.shared()?.entry(key)?))?;
+        let found = caller.with(&REGIONS, region, |area| match area {
+            Area::Shared(region) => Ok(region.entry(key)?),
+            Area::Watched(region) => Ok(region.entry(key)?),
+        })?;
         let Some(entry) = found else {
             return Ok(VUG_NOT_FOUND);
         };
@@ -310,6 +445,7 @@ pub unsafe extern "C" fn vug_entry_info(
             value_len: entry.value.map_or(0, |value| value.len() as u64),
             expires_ns: nanos(entry.expires),
             modified_ns: nanos(entry.modified),
+            accessed_ns: nanos(entry.accessed),
         });
         Ok(VUG_OK)
     })

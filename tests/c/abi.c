@@ -24,6 +24,11 @@ static void check_layout(void) {
     AT(vug_view_t, token, 16);
     AT(vug_view_t, pin, 32);
 
+    CHECK(sizeof(vug_departed_t) == 24);
+    AT(vug_departed_t, count, 0);
+    AT(vug_departed_t, reserved, 4);
+    AT(vug_departed_t, nodes, 8);
+
     CHECK(sizeof(vug_bytes_t) == 16);
     AT(vug_bytes_t, data, 0);
     AT(vug_bytes_t, len, 8);
@@ -76,11 +81,17 @@ static void check_layout(void) {
     AT(vug_region_options_t, entry_ttl_action, 80);
     AT(vug_region_options_t, entry_idle_action, 84);
 
-    CHECK(sizeof(vug_write_options_t) == 24);
+    CHECK(sizeof(vug_write_options_t) == 32);
     AT(vug_write_options_t, struct_size, 0);
     AT(vug_write_options_t, reserved, 4);
     AT(vug_write_options_t, ttl_ns, 8);
     AT(vug_write_options_t, ack_within_ns, 16);
+    AT(vug_write_options_t, departed, 24);
+
+    CHECK(sizeof(vug_read_options_t) == 16);
+    AT(vug_read_options_t, struct_size, 0);
+    AT(vug_read_options_t, local, 4);
+    AT(vug_read_options_t, search_within_ns, 8);
 
     CHECK(sizeof(vug_listen_options_t) == 32);
     AT(vug_listen_options_t, struct_size, 0);
@@ -103,11 +114,12 @@ static void check_layout(void) {
     AT(vug_node_info_t, members, 24);
     AT(vug_node_info_t, bridge_pid, 28);
 
-    CHECK(sizeof(vug_entry_info_t) == 40);
+    CHECK(sizeof(vug_entry_info_t) == 48);
     AT(vug_entry_info_t, token, 0);
     AT(vug_entry_info_t, value_len, 16);
     AT(vug_entry_info_t, expires_ns, 24);
     AT(vug_entry_info_t, modified_ns, 32);
+    AT(vug_entry_info_t, accessed_ns, 40);
 
     CHECK(sizeof(vug_event_t) == 104);
     AT(vug_event_t, kind, 0);
@@ -148,13 +160,14 @@ static void check_layout(void) {
     AT(vug_maintenance_t, bytes_moved, 72);
     AT(vug_maintenance_t, segments_freed, 80);
 
-    CHECK(sizeof(vug_statistics_t) == 576);
+    CHECK(sizeof(vug_statistics_t) == 584);
     AT(vug_statistics_t, entries, 0);
     AT(vug_statistics_t, max_bytes, 8);
     AT(vug_statistics_t, state, 320);
     AT(vug_statistics_t, gets, 328);
     AT(vug_statistics_t, events_dropped, 560);
     AT(vug_statistics_t, listener_panics, 568);
+    AT(vug_statistics_t, tombstones, 576);
 }
 
 static void check_numbers(void) {
@@ -196,6 +209,7 @@ static void check_initialisers(void) {
     vug_node_options_t node = VUG_NODE_OPTIONS_INIT;
     vug_region_options_t region = VUG_REGION_OPTIONS_INIT;
     vug_write_options_t write = VUG_WRITE_OPTIONS_INIT;
+    vug_read_options_t read = VUG_READ_OPTIONS_INIT;
     vug_listen_options_t listen = VUG_LISTEN_OPTIONS_INIT;
     vug_maintain_options_t maintain = VUG_MAINTAIN_OPTIONS_INIT;
     vug_view_t view = VUG_VIEW_INIT;
@@ -203,6 +217,7 @@ static void check_initialisers(void) {
     EMPTY(node);
     EMPTY(region);
     EMPTY(write);
+    EMPTY(read);
     EMPTY(listen);
     EMPTY(maintain);
     CHECK(is_zero(&view, sizeof(view)));

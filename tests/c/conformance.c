@@ -490,6 +490,18 @@ static int write_step(vug_region_t *r) {
 
         s = vug_remove_if_value(r, k.data, k.len, e.data, e.len, NULL, &token);
         swap = 1;
+    } else if (is("swap_value")) {
+        vug_view_t old;
+
+        s = vug_swap_value(r, k.data, k.len, v.data, v.len, &token, &old);
+        if (!failed(s)) {
+            printf("{\"result\": {\"created\": %s, \"old\": ", absent ? "true" : "false");
+            say_bytes(old.data, old.len);
+            printf("}}\n");
+            CHECK(old.pin == NULL || vug_view_release(&old) == VUG_OK);
+            keep(save, &token);
+        }
+        return 1;
     } else if (is("put_if_absent")) {
         s = vug_put_if_absent(r, k.data, k.len, v.data, v.len, &o, &token);
         if (!failed(s)) {
@@ -639,6 +651,8 @@ static void step(void) {
         open_with(vug_region_open_or_create);
     } else if (is("regions")) {
         say_names();
+    } else if (is("remove_region")) {
+        say_null(vug_node_remove_region(node, words[1]));
     } else {
         vug_region_t *region = *region_of(words[1]);
 

@@ -236,6 +236,12 @@ std::string on_entry(vug::region &region, const words &step) {
     if (op == "create_invalid") return created(region.create_invalid(key), true);
     if (op == "destroy") return created(region.destroy(key), false);
     if (op == "local_destroy") return created(region.local_destroy(key), false);
+    if (op == "swap_value") {
+        auto [token, old] = region.swap_value(key, value);
+        keep(save, token);
+        return "{\"created\": " + shown(is_new) + ", \"old\": "
+               + (old ? shown(old->bytes()) : "null") + "}";
+    }
     if (op == "replace") {
         std::optional<vug::token> token = region.replace(key, value, how);
         keep(save, token.value_or(vug::token{}));
@@ -334,6 +340,10 @@ std::string run(vug::node &node, const words &step) {
     if (op == "open_region") return opened(node.try_region(step[1], options_of(step)).value());
     if (op == "open_or_create_region") {
         return opened(node.open_or_create(step[1], options_of(step)));
+    }
+    if (op == "remove_region") {
+        node.remove_region(step[1]);
+        return "null";
     }
     if (op == "regions") {
         std::vector<std::string> names;

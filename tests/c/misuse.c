@@ -42,6 +42,7 @@ static void nodes_refuse(vug_node_t *node) {
     CHECK(len == 0);
     REFUSED(vug_node_recover(node, &recovery, sizeof(recovery)));
     REFUSED(vug_node_maintain(node, NULL, &done, sizeof(done)));
+    REFUSED(vug_node_remove_region(node, "r"));
     REFUSED(vug_node_close(node));
 }
 
@@ -78,6 +79,9 @@ static void wholes_refuse(vug_region_t *region) {
     REFUSED(vug_region_recover(region, &recovery, sizeof(recovery)));
     REFUSED(vug_region_maintain(region, NULL, &done, sizeof(done)));
     REFUSED(vug_region_release_memory(region, &count));
+    REFUSED(vug_region_set_search_timeout(region, 1));
+    REFUSED(vug_region_search_timeout(region, &count));
+    REFUSED(vug_max_value_len(region, 1, &count));
     REFUSED(vug_region_statistics(region, &statistics, sizeof(statistics)));
     REFUSED(vug_len(region, &count));
     CHECK(count == 0);
@@ -105,6 +109,9 @@ static void reads_refuse(vug_region_t *region) {
     REFUSED(vug_get(region, "k", 1, &view));
     CHECK(view.data == NULL && view.pin == NULL);
     REFUSED(vug_get_owned(region, "k", 1, &view));
+    REFUSED(vug_get_local(region, "k", 1, &view));
+    REFUSED(vug_get_with(region, "k", 1, NULL, &view));
+    CHECK(view.data == NULL && view.pin == NULL);
     REFUSED(vug_get_copy(region, "k", 1, buffer, sizeof(buffer), &len));
     CHECK(len == 0);
     REFUSED(vug_token(region, "k", 1, &token));
@@ -122,6 +129,7 @@ static void reads_refuse(vug_region_t *region) {
 
 static void writes_refuse(vug_region_t *region) {
     vug_token_t token = { 1, 0, 1, { 0, 0, 0, 0, 0 } };
+    vug_view_t old = VUG_VIEW_INIT;
     vug_bytes_t name;
     vug_pair_t pair;
     vug_result_t result;
@@ -151,6 +159,8 @@ static void writes_refuse(vug_region_t *region) {
     REFUSED(vug_remove(region, "k", 1, &token));
     CHECK(token.version == 0 && token.kind == 0);
     REFUSED(vug_put_all(region, &pair, 1, NULL, &result));
+    REFUSED(vug_swap_value(region, "k", 1, "v", 1, NULL, &old));
+    CHECK(old.data == NULL && old.pin == NULL);
     REFUSED(vug_remove_all(region, &name, 1, NULL, &result));
 }
 
@@ -236,6 +246,12 @@ static void no_pointers(void) {
     CHECK_STATUS(VUG_ERR_NULL, vug_region_statistics(NULL, NULL, 8));
     CHECK_STATUS(VUG_ERR_NULL, vug_get(NULL, "k", 1, NULL));
     CHECK_STATUS(VUG_ERR_NULL, vug_get_owned(NULL, "k", 1, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_get_local(NULL, "k", 1, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_get_with(NULL, "k", 1, NULL, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_swap_value(NULL, "k", 1, "v", 1, NULL, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_region_search_timeout(NULL, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_max_value_len(NULL, 1, NULL));
+    CHECK_STATUS(VUG_ERR_NULL, vug_node_remove_region(NULL, NULL));
     CHECK_STATUS(VUG_ERR_NULL, vug_get_copy(NULL, "k", 1, NULL, 0, NULL));
     CHECK_STATUS(VUG_ERR_NULL, vug_token(NULL, "k", 1, NULL));
     CHECK_STATUS(VUG_ERR_NULL, vug_entry_info(NULL, "k", 1, NULL, 40));

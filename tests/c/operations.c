@@ -182,6 +182,84 @@ static void write_options(vug_region_t *region) {
     CHECK_STATUS(VUG_ERR_ARGUMENT, vug_put_with(region, "t", 1, "v", 1, &options, NULL));
 }
 
+static void swap_value(vug_region_t *region) {
+    vug_token_t first;
+    vug_token_t second;
+    vug_view_t old;
+
+    CHECK_OK(vug_swap_value(region, "s", 1, "one", 3, &first, &old));
+    CHECK(old.data == NULL && old.pin == NULL && first.kind == VUG_KIND_VALUE);
+    CHECK_OK(vug_swap_value(region, "s", 1, NULL, 0, &second, &old));
+    CHECK(second.version > first.version);
+    CHECK(old.len == 3 && memcmp(old.data, "one", 3) == 0 && old.token.version == 0);
+    check_value(region, "s", "");
+    CHECK_OK(vug_remove(region, "s", 1, NULL));
+    CHECK(memcmp(old.data, "one", 3) == 0);
+    CHECK_OK(vug_view_release(&old));
+    CHECK_STATUS(VUG_ERR_HANDLE, vug_view_release(&old));
+
+    /* An empty value is a value, an invalid entry has none. */
+    CHECK_OK(vug_put(region, "s", 1, NULL, 0, NULL));
+    CHECK_OK(vug_swap_value(region, "s", 1, "two", 3, NULL, &old));
+    CHECK(old.data != NULL && old.len == 0);
+    CHECK_OK(vug_view_release(&old));
+    CHECK_OK(vug_invalidate(region, "s", 1, NULL));
+    CHECK_OK(vug_swap_value(region, "s", 1, "three", 5, NULL, &old));
+    CHECK(old.data == NULL && old.pin == NULL);
+    CHECK_STATUS(VUG_ERR_INVALID_KEY, vug_swap_value(region, "s", 0, "x", 1, NULL, &old));
+    CHECK(old.data == NULL && old.pin == NULL);
+    CHECK_OK(vug_remove(region, "s", 1, NULL));
+}
+
+/* Where no other node is asked, the ways to read are one. */
+static void local_reads(vug_region_t *region) {
+    vug_read_options_t options = VUG_READ_OPTIONS_INIT;
+    vug_view_t views[5];
+    vug_view_t view;
+    int i;
+
+    options.search_within_ns = 1;
+    CHECK_STATUS(VUG_NOT_FOUND, vug_get_local(region, "r", 1, &view));
+    CHECK_STATUS(VUG_NOT_FOUND, vug_get_with(region, "r", 1, &options, &view));
+    CHECK_OK(vug_put(region, "r", 1, "value", 5, NULL));
+    CHECK_OK(vug_get_local(region, "r", 1, &views[0]));
+    CHECK_OK(vug_get_with(region, "r", 1, NULL, &views[1]));
+    for (i = 2; i < 5; i++) {
+        CHECK_OK(vug_get_with(region, "r", 1, &options, &views[i]));
+    }
+    CHECK_STATUS(VUG_ERR_TOO_MANY_PINS, vug_get_local(region, "r", 1, &view));
+    CHECK_STATUS(VUG_ERR_TOO_MANY_PINS, vug_get_with(region, "r", 1, NULL, &view));
+    CHECK(view.data == NULL && view.pin == NULL);
+    for (i = 0; i < 5; i++) {
+        CHECK(views[i].len == 5 && memcmp(views[i].data, "value", 5) == 0);
+        CHECK_OK(vug_view_release(&views[i]));
+    }
+    options.local = 3;
+    CHECK_STATUS(VUG_ERR_ARGUMENT, vug_get_with(region, "r", 1, &options, &view));
+    CHECK_OK(vug_remove(region, "r", 1, NULL));
+}
+
+/* A file that is removed: who has it open keeps it, and its name is free. */
+static void remove_region(vug_node_t *node) {
+    vug_region_t *old;
+    vug_region_t *new;
+    vug_view_t view;
+
+    CHECK_OK(vug_region_create(node, "removed", NULL, &old));
+    CHECK_OK(vug_put(old, "k", 1, "old", 3, NULL));
+    CHECK_OK(vug_node_remove_region(node, "removed"));
+    CHECK_STATUS(VUG_ERR_REGION_NOT_FOUND, vug_node_remove_region(node, "removed"));
+    CHECK_STATUS(VUG_ERR_REGION_NOT_FOUND, vug_region_open(node, "removed", NULL, &new));
+    CHECK_STATUS(VUG_ERR_INVALID_REGION_NAME, vug_node_remove_region(node, "../node"));
+    CHECK_OK(vug_region_create(node, "removed", NULL, &new));
+    CHECK_STATUS(VUG_NOT_FOUND, vug_get(new, "k", 1, &view));
+    check_value(old, "k", "old");
+    CHECK_OK(vug_put(old, "k", 1, "later", 5, NULL));
+    CHECK_OK(vug_region_close(old));
+    CHECK_OK(vug_region_close(new));
+    CHECK_OK(vug_node_remove_region(node, "removed"));
+}
+
 static void batches(vug_region_t *region) {
     enum { COUNT = 50 };
     static char keys[COUNT][16];
@@ -455,6 +533,9 @@ int main(int argc, char **argv) {
     invalid_entries(region);
     counters(region);
     write_options(region);
+    swap_value(region);
+    local_reads(region);
+    remove_region(node);
     batches(region);
     a_batch_that_fails(node);
     hot_keys(region);

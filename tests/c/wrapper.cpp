@@ -75,6 +75,16 @@ void entries(vug::region &region) {
     CHECK(!region.put_if_absent("a", "x") && region.put_if_absent("b", "x"));
     CHECK(!region.remove_if_value("b", "y") && region.remove_if_value("b", "x"));
     CHECK(region.remove_if("a", *region.token("a")).done && !region.remove("a"));
+    auto [swapped, before] = region.swap_value("s", "new");
+    CHECK(swapped.version != 0 && !before);
+    CHECK(region.swap_value("s", "newer").second->bytes() == "new" && region.remove("s"));
+    CHECK(region.try_swap_value("", "x").code() == VUG_ERR_INVALID_KEY);
+    vug_departed_t departed{};
+    departed.count = 7;
+    region.put("t", "x", vug::write().departed(departed));
+    CHECK(departed.count == 0 && region.get_local("t")->bytes() == "x" && !region.get_local("no"));
+    CHECK(region.get("t", vug::reading().local())->bytes() == "x");
+    CHECK(!region.get("no", vug::reading().search_within(std::chrono::milliseconds(1))));
     region.put("t", "x", vug::write().ttl(std::chrono::hours(1)));
     CHECK(region.info("t")->expires_ns != 0 && region.info("t")->value_len == 1);
     CHECK(region.invalidate("t") && !region.invalidate("t") && region.contains("t"));
@@ -176,6 +186,15 @@ void wholes(vug::node &node, const char *home) {
     region.alter(options);
     CHECK(region.attributes().entry_ttl_ns == 1000000000);
     region.maintain();
+    CHECK(region.search_timeout() == std::chrono::minutes(5));
+    region.set_search_timeout(std::chrono::seconds(1));
+    CHECK(region.search_timeout() == std::chrono::seconds(1));
+    region.set_search_timeout({});
+    CHECK(region.search_timeout() > std::chrono::hours(1000));
+    CHECK(region.max_value_size(1) > 1000 && region.max_value_size(1) < 4 << 20);
+    node.create("removed");
+    node.remove_region("removed");
+    CHECK(node.try_remove_region("removed").code() == VUG_ERR_REGION_NOT_FOUND);
     CHECK(node.regions() == (std::vector<std::string>{"whole", "wrapper"}));
     CHECK(node.info().members == 1);
 

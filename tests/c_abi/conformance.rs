@@ -1,8 +1,9 @@
 //! The conformance suite through the C interface and its C++ wrapper: `tests/c/conformance.c` and
 //! `tests/c/conformance.cpp` do the steps, this translates them and compares what they give.
 //!
-//! Left out are cases that need what the interface does not have: `remove_region`, `swap_value`,
-//! `max_value_len`; and those that ask for a time or a bound of 0, which here means "not given".
+//! Left out are steps that ask for a time or a bound of 0, which here means "not given", and names
+//! of regions that the line of a step cannot hold. They are to fail and change nothing, so the
+//! others of their cases go on without them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,7 +14,6 @@ use vug_tests::conformance::{Case, canonical, cases, expected};
 
 use crate::compile::{Program, c_compiler, cxx_compiler, home, root};
 
-const NOT_THERE: [&str; 3] = ["remove_region", "swap_value", "max_value_len"];
 const POLICIES: [&str; 5] = ["empty", "normal", "preloaded", "replicate", "persistent-replicate"];
 const SCOPES: [&str; 4] = ["local", "distributed-no-ack", "distributed-ack", "global"];
 const EVICTIONS: [&str; 2] = ["none", "s3-fifo"];
@@ -217,11 +217,12 @@ fn shown(numbers: &Value) -> Value {
     })
 }
 
-/// Whether a step needs what the interface does not have.
+/// Whether a step gives a zero, which the interface takes for nothing, or a name that is no word.
 fn is_left_out(step: &Value) -> bool {
+    let no_word = |name: &str| name.is_empty() || name.contains(' ');
     let zero = |value: &Value| value.get("ms") == Some(&json!(0));
     let times = ["entry_ttl", "entry_idle"];
-    NOT_THERE.iter().any(|op| step["op"] == **op)
+    step["region"].as_str().is_some_and(no_word)
         || step.get("ttl_ms") == Some(&json!(0))
         || step.get("entries") == Some(&json!(0))
         || zero(&step["expiry"])
@@ -266,18 +267,20 @@ fn the_suite_through_the_wrapper_for_cxx() {
 }
 
 fn replay(program: &Program) {
-    let (mut wrong, mut replayed, mut left_out) = (Vec::new(), 0, Vec::new());
+    let (mut wrong, mut replayed, mut left_out) = (Vec::new(), 0, 0);
     for file in std::fs::read_dir(root().join("tests/conformance")).expect("the suite") {
         let file = file.expect("a file").path();
         if file.extension().is_none_or(|extension| extension != "jsonl") {
             continue;
         }
         let text = std::fs::read_to_string(&file).expect("a file of cases");
-        for case in cases(&text) {
-            if case.steps.iter().any(|(_, step)| is_left_out(step)) {
-                left_out.push(case.name);
-                continue;
-            }
+        for mut case in cases(&text) {
+            case.steps.retain(|(line, step)| {
+                let left = is_left_out(step);
+                assert!(!left || step.get("error").is_some(), "line {line} would be missed");
+                left_out += usize::from(left);
+                !left
+            });
             let home = home();
             for ((line, step), given) in case.steps.iter().zip(run(program, &case, home.path())) {
                 let wanted = expected(step);
@@ -286,10 +289,10 @@ fn replay(program: &Program) {
                     wrong.push(format!("{at}: {given}, not {wanted}"));
                 }
             }
-            replayed += 1;
+            replayed += case.steps.len();
         }
     }
-    println!("{replayed} cases, {} left out: {}", left_out.len(), left_out.join(", "));
+    println!("{replayed} steps, {left_out} left out");
     assert!(wrong.is_empty(), "{} steps went wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(left_out.len() < replayed, "most are left out");
+    assert!(left_out < 20 && replayed > 300, "{left_out} of {replayed} are left out");
 }

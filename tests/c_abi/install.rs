@@ -153,6 +153,7 @@ fn projects_build_against_an_installation() {
     for file in [
         "include/vug.h",
         "include/vug.hpp",
+        "include/vug/options.hpp",
         "include/vug/result.hpp",
         "lib/libvug.a",
         "lib/libvug.so",

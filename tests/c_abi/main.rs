@@ -53,6 +53,16 @@ fn every_call_under_sanitizers() {
 }
 
 #[test]
+fn departures_and_searches() {
+    let Some(program) = Program::build("distributed") else {
+        return;
+    };
+    let bridged = vug_tests::Bridged::new();
+    let home = bridged.path().to_str().expect("a home directory in UTF-8");
+    assert_eq!(program.output(&[home]), "distributed=ok\n");
+}
+
+#[test]
 fn misuse_without_a_node() {
     let Some(program) = Program::build("misuse") else {
         return;
@@ -163,10 +173,11 @@ fn the_header_is_clean_in_c_and_cxx() {
         vug_region_options_t options = VUG_REGION_OPTIONS_INIT;\n\
         vug_node_options_t node = VUG_NODE_OPTIONS_INIT;\n\
         vug_write_options_t write = VUG_WRITE_OPTIONS_INIT;\n\
+        vug_read_options_t read = VUG_READ_OPTIONS_INIT;\n\
         vug_listen_options_t listen = VUG_LISTEN_OPTIONS_INIT;\n\
         vug_maintain_options_t maintain = VUG_MAINTAIN_OPTIONS_INIT;\n\
         vug_view_t view = VUG_VIEW_INIT;\n\
-        return (int)(options.scope + node.access + write.reserved + listen.interest\n\
+        return (int)(options.scope + node.access + write.reserved + read.local + listen.interest\n\
             + maintain.compact) + (int)view.len;\n}\n";
     for (compiler, file, standards) in [
         (c_compiler(), "header.c", &["-std=c99", "-std=c11"][..]),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod bridged;
 pub mod conformance;
 pub mod damage;
 mod home;
@@ -17,6 +18,7 @@ mod wait;
 mod worker;
 
 pub use audit::assert_clean;
+pub use bridged::Bridged;
 pub use home::TempHome;
 pub use wait::{PATIENCE, wait_until};
 pub use worker::{Answer, Worker, serve};

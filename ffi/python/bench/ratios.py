@@ -11,6 +11,7 @@ costs what one of 1 KiB costs.
 
 import random
 import statistics
+import struct
 import sys
 import tempfile
 import time
@@ -70,6 +71,8 @@ def measure(region, table, keys, frombuffer):
     value = bytes(64)
     many = [[(key, value) for key in keys] for keys in batches]
     handle = region.handle(keys[0])
+    # Makes 1,000 objects of 64 bytes from one buffer, which is in the cache, in one call.
+    made, bulk = struct.Struct("64s" * BATCH).unpack, bytes(64 * BATCH)
     return {
         "loop alone": (lambda: nothing(some), len(some)),
         "dict lookup": (lambda: gets(table, some), len(some)),
@@ -78,6 +81,7 @@ def measure(region, table, keys, frombuffer):
         "region.get(key)": (lambda: methods(region.get, some), len(some)),
         "handle.get()": (lambda: handles(handle, len(some)), len(some)),
         "get_many of 1,000": (lambda: [region.get_many(keys) for keys in batches], len(some)),
+        "1,000 bytes objects alone": (lambda: [made(bulk) for _ in batches], len(some)),
         "gather of 1,000": (lambda: [region.gather(keys) for keys in batches], len(some)),
         "get_many, 1,000 hot keys": (
             lambda: [region.get_many(batches[0]) for _ in batches],
@@ -131,6 +135,8 @@ def main():
     )
     ratio("single get / get in a batch of 1,000", "region.get(key)", "get_many of 1,000", ">= 5")
     ratio("single get / get in a gather of 1,000", "region.get(key)", "gather of 1,000", ">= 5")
+    alone = "1,000 bytes objects alone"
+    ratio("single get / making a bytes object in a batch", "region.get(key)", alone, "none")
     ratio("view of 1 MiB / view of 1 KiB", "numpy view of 1 MiB", "numpy view of 1 KiB", "about 1")
 
 

@@ -77,7 +77,7 @@ impl Region {
         ack_within: Option<Seconds>,
     ) -> Result<Vec<Outcome>> {
         let bulk = self.put_entries(py, entries, &options(ttl, ack_within))?;
-        finished(py, bulk, |outcome| Outcome::from(*outcome))
+        finished(py, bulk, |outcome, departed| Outcome::of_many(*outcome, departed))
     }
 
     /// The same, as a mapping has it: without results.
@@ -87,7 +87,7 @@ impl Region {
         if bulk.failures().next().is_none() && bulk.acknowledged.is_ok() {
             return Ok(());
         }
-        finished(py, bulk, |outcome| Outcome::from(*outcome)).map(drop)
+        finished(py, bulk, |outcome, departed| Outcome::of_many(*outcome, departed)).map(drop)
     }
 
     /// Removes many keys: an outcome for each, None for those that were absent.
@@ -103,7 +103,7 @@ impl Region {
         let lent = lent(&keys);
         let options = options(None, ack_within);
         let bulk = self.write(py, |region| region.remove_all_with(&lent, &options))?;
-        finished(py, bulk, |removed| removed.map(Outcome::from))
+        finished(py, bulk, |removed, departed| removed.map(|done| Outcome::of_many(done, departed)))
     }
 }
 
@@ -134,6 +134,7 @@ impl Region {
 fn objects<'py>(keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
     match keys.cast::<PyList>() {
         Ok(list) => Ok(list.to_tuple()),
+        Err(_) if keys.is_exact_instance_of::<PyTuple>() => Ok(keys.clone().cast_into()?),
         Err(_) => PyTuple::new(keys.py(), keys.try_iter()?.collect::<PyResult<Vec<_>>>()?),
     }
 }
@@ -158,19 +159,20 @@ fn bytes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 fn finished<'py, T, R: IntoPyObject<'py>>(
     py: Python<'py>,
     bulk: vug::Bulk<T>,
-    show: impl Fn(&T) -> R,
+    show: impl Fn(&T, vug::Departed) -> R,
 ) -> Result<Vec<R>>
 where
     PyErr: From<R::Error>,
 {
     if bulk.failures().next().is_none() && bulk.acknowledged.is_ok() {
+        let departed = bulk.departed;
         let done = bulk.all()?;
-        return Ok(done.iter().map(show).collect());
+        return Ok(done.iter().map(|done| show(done, departed)).collect());
     }
     let results = PyList::empty(py);
     for result in &bulk.results {
         match result {
-            Ok(done) => results.append(show(done))?,
+            Ok(done) => results.append(show(done, bulk.departed))?,
             Err(error) => results.append(exception(py, error)?)?,
         }
     }

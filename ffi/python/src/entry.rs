@@ -117,6 +117,39 @@ impl Region {
         Ok(self.region.get_owned(&key)?.map(View::new))
     }
 
+    /// The value, if it is on this node: no other is asked.
+    #[pyo3(signature = (key, default=None, /))]
+    fn get_local<'py>(
+        &self,
+        py: Python<'py>,
+        key: Bytes<'_, 'py>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> Result<Option<Bound<'py, PyAny>>> {
+        Ok(match self.region.get_local(&key)? {
+            Some(guard) => Some(PyBytes::new(py, &guard).into_any()),
+            None => default,
+        })
+    }
+
+    /// The value; other nodes are asked for that long at most.
+    fn get_within<'py>(
+        &self,
+        py: Python<'py>,
+        key: Bytes<'_, 'py>,
+        limit: Seconds,
+    ) -> Result<Option<Bound<'py, PyBytes>>> {
+        self.ask(py, &key, &vug::ReadOptions::search_within(limit.0))
+    }
+
+    #[getter]
+    fn search_timeout(&self) -> f64 {
+        self.region.search_timeout().as_secs_f64()
+    }
+
+    fn set_search_timeout(&self, limit: Seconds) -> Result<()> {
+        Ok(self.region.set_search_timeout(limit.0)?)
+    }
+
     fn handle(&self, key: Bytes<'_, '_>) -> Result<Handle> {
         Handle::new(&self.region, &key)
     }

@@ -22,12 +22,16 @@ pub(crate) struct Region {
     pub(crate) region: vug::Region,
     /// Writes wait for other nodes.
     waits: bool,
+    /// Reads of what is not here ask other nodes.
+    asks: bool,
 }
 
 impl From<vug::Region> for Region {
     fn from(region: vug::Region) -> Self {
-        let waits = region.attributes().scope == vug::Scope::DistributedAck;
-        Self { region, waits }
+        let vug::Attributes { scope, data_policy, .. } = region.attributes();
+        let whole = [vug::DataPolicy::Replicate, vug::DataPolicy::PersistentReplicate];
+        let asks = scope.is_distributed() && !whole.contains(&data_policy);
+        Self { region, waits: scope == vug::Scope::DistributedAck, asks }
     }
 }
 
@@ -41,6 +45,28 @@ impl Region {
     ) -> Result<T> {
         let done = if self.waits { py.detach(|| f(&self.region)) } else { f(&self.region) };
         done.map_err(Failure::Vug)
+    }
+
+    /// The value of a key.
+    #[inline]
+    fn find<'py>(&self, py: Python<'py>, key: &[u8]) -> Result<Option<Bound<'py, PyBytes>>> {
+        if self.asks {
+            return self.ask(py, key, &vug::ReadOptions::default());
+        }
+        Ok(self.region.get(key)?.map(|guard| PyBytes::new(py, &guard)))
+    }
+
+    /// The same without the interpreter, since other nodes may be asked; copied once more for that.
+    #[cold]
+    pub(crate) fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        options: &vug::ReadOptions,
+    ) -> Result<Option<Bound<'py, PyBytes>>> {
+        let copy = || Ok(self.region.get_with(key, options)?.map(|guard| guard.to_vec()));
+        let found: vug::Result<Option<Vec<u8>>> = py.detach(copy);
+        Ok(found?.map(|value| PyBytes::new(py, &value)))
     }
 
     #[cold]
@@ -71,10 +97,7 @@ impl Region {
         py: Python<'py>,
         key: Bytes<'_, 'py>,
     ) -> Result<Bound<'py, PyBytes>> {
-        match self.region.get(&key)? {
-            Some(guard) => Ok(PyBytes::new(py, &guard)),
-            None => Err(self.missing()),
-        }
+        self.find(py, &key)?.ok_or_else(|| self.missing())
     }
 
     #[inline]
@@ -107,10 +130,7 @@ impl Region {
         key: Bytes<'_, 'py>,
         default: Option<Bound<'py, PyAny>>,
     ) -> Result<Option<Bound<'py, PyAny>>> {
-        Ok(match self.region.get(&key)? {
-            Some(guard) => Some(PyBytes::new(py, &guard).into_any()),
-            None => default,
-        })
+        Ok(self.find(py, &key)?.map(Bound::into_any).or(default))
     }
 
     /// As `dict.pop`, at one instant.

@@ -75,6 +75,14 @@ impl From<vug::Outcome> for Outcome {
     }
 }
 
+impl Outcome {
+    /// One of many writes, for which there was one wait.
+    pub(crate) fn of_many(mut outcome: vug::Outcome, departed: vug::Departed) -> Self {
+        outcome.departed = departed;
+        Self { outcome }
+    }
+}
+
 #[pymethods]
 impl Outcome {
     #[getter]
@@ -198,6 +206,11 @@ impl Entry {
     #[getter]
     fn modified(&self) -> Option<f64> {
         self.info.modified.map(crate::time::timestamp)
+    }
+
+    #[getter]
+    fn accessed(&self) -> Option<f64> {
+        self.info.accessed.map(crate::time::timestamp)
     }
 
     fn __repr__(&self) -> String {

@@ -20,7 +20,7 @@ impl Region {
         let statistics = py.detach(|| self.region.statistics());
         let all = PyDict::new(py);
         fields!(all, statistics:
-            entries max_bytes backed_bytes index_bytes live_bytes dead_bytes free_bytes
+            entries tombstones max_bytes backed_bytes index_bytes live_bytes dead_bytes free_bytes
             largest_free_bytes sealed_bytes sealed_dead_bytes segment_bytes segments_total
             segments_free segments_active segments_sealed segments_quarantined segments_index
             index_buckets growths recoveries segments_cleaned records_moved segments_released

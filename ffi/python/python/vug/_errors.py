@@ -97,8 +97,10 @@ _LEAVES = [
     (409, "RegionDestroyed", ()),
     (410, "RegionClosed", ()),
     (411, "BulkFailed", ()),
+    (440, "SearchTimeout", (TimeoutError,)),
     (501, "ForkedChild", ()),
     (502, "BridgeRuns", ()),
+    (540, "NoBridge", ()),
     (601, "Io", ()),
     (602, "System", ()),
 ]
