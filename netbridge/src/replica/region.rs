@@ -11,10 +11,10 @@ use super::link::Link;
 use super::search::Searches;
 use super::send::{Filled, Outgoing, Stream};
 use super::stable::Stability;
-use super::store::{Interest, OriginState, Policy, RegionInfo, State, Store};
+use super::store::{Interest, OriginState, Policy, RegionInfo, State, Store, Whole};
 use super::sweep::Sweep;
 use super::waits::{Due, Wait};
-use super::whole::Passing;
+use super::whole::{Authors, Passing};
 use crate::member::Membership;
 use crate::port::{Action, AlertLevel, ConnId, Lane};
 use crate::wire::control::{self, Ack, Body, Have, Holding, Profile};
@@ -65,6 +65,7 @@ pub(crate) struct Region {
     pub(crate) searches: Searches,
     /// Stamps as told to the peers.
     pub(super) stamps: (u64, u64),
+    pub(super) authors: Authors,
     pub(super) passing: Passing,
 }
 
@@ -118,6 +119,7 @@ impl Region {
             suspects: Vec::new(),
             searches: Searches::default(),
             stamps: cx.store.stamps(info.id),
+            authors: Authors::default(),
             passing: Passing::default(),
             info,
         }
@@ -139,6 +141,8 @@ impl Region {
             interest: self.info.interest as u32,
             cleared: self.stamps.0,
             invalidated: self.stamps.1,
+            cleared_by: self.authors.of(Whole::Clear, self.stamps.0),
+            invalidated_by: self.authors.of(Whole::Invalidate, self.stamps.1),
         }
     }
 

@@ -6,7 +6,8 @@
 //! changes, and is acknowledged by position as for any change. Every node also tells its stamps in
 //! its Profile, when a connection begins and when they move: so one that was away learns what it
 //! missed, also if who cleared is gone, and a newcomer knows it before an image brings what was
-//! cleared.
+//! cleared. The Profile of a third node may come before the author's own announcement, so it says
+//! whose each stamp is.
 
 use super::Context;
 use super::early::Arrived;
@@ -33,6 +34,37 @@ pub(crate) struct Passing {
     /// Tail when it was looked at last.
     seen: u64,
     met_replicate: bool,
+}
+
+/// Who made the stamps of a region, as far as this bridge saw it. The region's file has the stamps
+/// alone, so what was made before this bridge started has no author until a peer names one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Authors {
+    cleared: (u64, u16),
+    invalidated: (u64, u16),
+}
+
+impl Authors {
+    fn place(&mut self, whole: Whole) -> Option<&mut (u64, u16)> {
+        match whole {
+            Whole::Clear => Some(&mut self.cleared),
+            Whole::Invalidate => Some(&mut self.invalidated),
+            Whole::Destroy => None,
+        }
+    }
+
+    /// Node `origin` made this stamp. A lower one than is known is history.
+    fn note(&mut self, whole: Whole, stamp: u64, origin: u16) {
+        if let Some(place) = self.place(whole).filter(|(known, _)| *known < stamp) {
+            *place = (stamp, origin);
+        }
+    }
+
+    /// Who made this stamp; 0 if it is not known.
+    pub(super) fn of(mut self, whole: Whole, stamp: u64) -> u32 {
+        let made = self.place(whole).filter(|(known, _)| *known == stamp);
+        made.map_or(0, |(_, origin)| u32::from(*origin))
+    }
 }
 
 impl Region {
@@ -76,7 +108,10 @@ impl Region {
             cx.alert(AlertLevel::Info, text);
         }
         match cx.store.apply_whole(self.info.id, whole, body.stamp.get(), origin) {
-            Ok(_) => incoming.position = position + 1,
+            Ok(_) => {
+                incoming.position = position + 1;
+                self.authors.note(whole, body.stamp.get(), origin);
+            }
             Err(e) => self.block(cx, conn, position, &e),
         }
     }
@@ -90,12 +125,17 @@ impl Region {
     ) {
         let (cleared, invalidated) = cx.store.stamps(self.info.id);
         let mut failed: Option<StoreError> = None;
-        for (whole, theirs, ours) in [
-            (Whole::Clear, profile.cleared, cleared),
-            (Whole::Invalidate, profile.invalidated, invalidated),
+        for (whole, theirs, ours, by) in [
+            (Whole::Clear, profile.cleared, cleared, profile.cleared_by),
+            (Whole::Invalidate, profile.invalidated, invalidated, profile.invalidated_by),
         ] {
+            let named = u16::try_from(by).ok().filter(|by| *by != 0);
+            if let Some(by) = named.filter(|_| theirs >= ours) {
+                self.authors.note(whole, theirs, by);
+            }
             if theirs > ours {
-                failed = cx.store.apply_whole(self.info.id, whole, theirs, origin).err().or(failed);
+                let by = named.unwrap_or(origin);
+                failed = cx.store.apply_whole(self.info.id, whole, theirs, by).err().or(failed);
             }
         }
         if let Some(e) = failed {
@@ -111,8 +151,18 @@ impl Region {
     /// Tells the peers when a stamp has moved.
     pub(super) fn tell_stamps<S: Store>(&mut self, cx: &mut Context<'_, S>) {
         let stamps = cx.store.stamps(self.info.id);
-        if std::mem::replace(&mut self.stamps, stamps) != stamps {
-            self.announce = true;
+        let told = std::mem::replace(&mut self.stamps, stamps);
+        if told == stamps {
+            return;
+        }
+        self.announce = true;
+        // What came from elsewhere was noted when it was applied; `note` leaves that as it is.
+        for (whole, told, stamp) in
+            [(Whole::Clear, told.0, stamps.0), (Whole::Invalidate, told.1, stamps.1)]
+        {
+            if stamp != told {
+                self.authors.note(whole, stamp, cx.myself);
+            }
         }
     }
 

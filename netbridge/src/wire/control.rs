@@ -98,6 +98,10 @@ message! {
         cleared: u64 => (uint64, tag = "41"),
         /// Entries with a lower version lost their values; 0: never.
         invalidated: u64 => (uint64, tag = "42"),
+        /// Node that cleared; 0: the sender does not know.
+        cleared_by: u32 => (uint32, tag = "43"),
+        /// Node that invalidated; 0: the sender does not know.
+        invalidated_by: u32 => (uint32, tag = "44"),
         /// Acknowledge the sender's changes when they have arrived, before they are applied.
         early_ack: bool => (bool, tag = "60"),
         /// The sender's copy has met others: there may be tombstones that it has forgotten.
