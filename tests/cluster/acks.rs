@@ -7,7 +7,7 @@ use serde_json::Value;
 use vug::{Outcome, Region, Scope, WriteOptions};
 use vug_tests::wait_until;
 
-use crate::net::{A_WHILE, Net, R, SAYS_GOODBYE, Scene, Site, known_to_fail, tells};
+use crate::net::{A_WHILE, Net, R, Scene, Site, tells};
 
 /// Warnings and severe alerts of a bridge that say this.
 fn alerts(site: &Site, level: &str, text: &str) -> usize {
@@ -104,18 +104,15 @@ fn scenario_064_an_acknowledged_put_is_visible_on_the_other_node() {
 
 #[test]
 fn scenario_065_one_warning_names_who_is_missing_and_the_wait_goes_on() {
-    if known_to_fail(SAYS_GOODBYE) {
-        return;
-    }
-    let (mut net, scenes) = impatient(Duration::ZERO, NEVER);
-    net.site_mut(1).stop();
+    let (net, scenes) = impatient(Duration::ZERO, NEVER);
+    net.cut(1);
     let put = put_elsewhere(&scenes[0].region);
     wait_until("the status repeats it", || {
         net.site(0).region_status("scene").is_some_and(|r| r["wait"]["reports"].as_u64() > Some(2))
     });
     assert!(!put.is_finished());
     assert_eq!(alerts(net.site(0), "warning", "nodes [2] have not acknowledged"), 1);
-    net.site_mut(1).start();
+    net.heal(1);
     let outcome = put.join().expect("no panic");
     assert!(outcome.departed.is_empty(), "{outcome:?}");
     assert_eq!(scenes[1].value("k").as_deref(), Some("a"));
@@ -123,11 +120,8 @@ fn scenario_065_one_warning_names_who_is_missing_and_the_wait_goes_on() {
 
 #[test]
 fn scenario_066_a_put_that_waits_for_a_node_that_leaves_succeeds_and_names_it() {
-    if known_to_fail(SAYS_GOODBYE) {
-        return;
-    }
-    let (mut net, scenes) = impatient(Duration::ZERO, Duration::from_millis(300));
-    net.site_mut(1).stop();
+    let (net, scenes) = impatient(Duration::ZERO, Duration::from_millis(300));
+    net.cut(1);
     let outcome = put_elsewhere(&scenes[0].region).join().expect("no panic");
     assert_eq!(outcome.departed.nodes(), [2]);
     assert_eq!(scenes[2].value("k").as_deref(), Some("a"));
@@ -137,15 +131,12 @@ fn scenario_066_a_put_that_waits_for_a_node_that_leaves_succeeds_and_names_it() 
 
 #[test]
 fn scenario_067_a_severe_alert_follows_both_thresholds() {
-    if known_to_fail(SAYS_GOODBYE) {
-        return;
-    }
-    let (mut net, scenes) = impatient(Duration::from_millis(40), NEVER);
-    net.site_mut(1).stop();
+    let (net, scenes) = impatient(Duration::from_millis(40), NEVER);
+    net.cut(1);
     let put = put_elsewhere(&scenes[0].region);
     wait_until("the alert", || alerts(net.site(0), "severe", "nodes [2]") == 1);
     assert_eq!(alerts(net.site(0), "warning", "nodes [2]"), 1);
-    net.site_mut(1).start();
+    net.heal(1);
     put.join().expect("no panic");
 }
 
@@ -185,14 +176,11 @@ fn scenario_073_and_077_early_acknowledgement_does_not_wait_for_the_change_to_be
 
 #[test]
 fn scenario_074_early_acknowledgement_waits_for_a_node_that_is_away() {
-    if known_to_fail(SAYS_GOODBYE) {
-        return;
-    }
-    let (mut net, m1, m2) = early();
-    net.site_mut(1).stop();
+    let (net, m1, m2) = early();
+    net.cut(1);
     let limit = WriteOptions::ack_within(A_WHILE);
     assert!(matches!(m1.put_with(b"k", b"a", &limit), Err(vug::Error::AckTimeout { .. })));
-    net.site_mut(1).start();
+    net.heal(1);
     m2.comes("k", Some("a"));
 }
 

@@ -56,6 +56,11 @@ impl Faults {
         self.with(|rules| rules.cut.insert(to));
     }
 
+    /// Lets packets to that address through again.
+    pub fn join(&self, to: SocketAddr) {
+        self.with(|rules| rules.cut.remove(&to));
+    }
+
     /// Drops so many of a thousand packets, by a fixed sequence of random numbers.
     pub fn lose(&self, per_mille: u64) {
         self.with(|rules| rules.loss = per_mille);
