@@ -2,7 +2,7 @@
 
 mod command;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -130,13 +130,16 @@ fn count_events(region: Region, done: Arc<AtomicBool>) -> BTreeMap<(Vec<u8>, u64
     }
 }
 
-/// Puts until told to end: the number of keys, and how long each put took.
+/// Keys of the load.
+const KEYS: u32 = 20_000;
+
+/// Puts until told to end: the number of puts, and how long each took.
 fn write(region: Region, done: Arc<AtomicBool>) -> (u32, Vec<Duration>) {
     let mut times = Vec::new();
     let mut n = 0_u32;
     while !done.load(Ordering::Acquire) {
         let start = Instant::now();
-        region.put(&(n % 20_000).to_le_bytes(), &n.to_le_bytes()).unwrap();
+        region.put(&(n % KEYS).to_le_bytes(), &n.to_le_bytes()).unwrap();
         times.push(start.elapsed());
         n += 1;
         // A load, not a flood: the ring of 16,384 changes must not be lapped by it.
@@ -147,7 +150,40 @@ fn write(region: Region, done: Arc<AtomicBool>) -> (u32, Vec<Duration>) {
     (n, times)
 }
 
-/// `VUG_BRIDGE_KILLS=200` is the campaign; it prints the latencies.
+/// Entries with their versions.
+type Content = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
+
+fn content(region: &Region) -> Content {
+    let entries = region.iter().map(|e| e.unwrap());
+    entries.map(|e| (e.key, (e.value, e.token.version))).collect()
+}
+
+/// Kills the bridge of a node, puts a marker there, and says after how long the other node has it.
+fn kill_bridge(here: &(Node, Region), there: &Region, round: u32) -> Duration {
+    let (node, region) = here;
+    let pid = until("a bridge", || node.bridge_pid());
+    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+    let start = Instant::now();
+    region.put(b"marker", &round.to_le_bytes()).unwrap();
+    until("the change after the kill arrives", || {
+        let value = there.get(b"marker").unwrap()?;
+        (*value == round.to_le_bytes()).then_some(())
+    });
+    let arrived = start.elapsed();
+    until("another bridge", || node.bridge_pid().filter(|new| *new != pid));
+    arrived
+}
+
+/// What a list of times is like.
+fn summary(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let (count, last) = (times.len(), times.len().saturating_sub(1));
+    let at = |share: usize| times[(count * share / 1_000).min(last)];
+    format!("median {:?}, 99.9 % {:?}, longest {:?}", at(500), at(999), times[last])
+}
+
+/// The bridges of both nodes are killed in turns. `VUG_BRIDGE_KILLS=200` is the campaign; it prints
+/// the latencies.
 #[test]
 fn a_supervised_bridge_that_is_killed_loses_and_repeats_nothing() {
     let kills: u32 =
@@ -156,8 +192,8 @@ fn a_supervised_bridge_that_is_killed_loses_and_repeats_nothing() {
     let [a, b] = &sites[..] else { panic!("two sites") };
     let (node_a, node_b) = (a.node(), b.node());
     let (on_a, on_b) = (a.region(&node_a), b.region(&node_b));
-    let _supervised = a.start(&["--supervise"]);
-    let _other = b.start(&["--peer", &a.address]);
+    let mut supervised =
+        [a.start(&["--supervise"]), b.start(&["--supervise", "--peer", &a.address])];
     a.wait_for_peer();
     let (done, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let listener = std::thread::spawn({
@@ -168,45 +204,39 @@ fn a_supervised_bridge_that_is_killed_loses_and_repeats_nothing() {
         let (on_a, done) = (on_a.clone(), done.clone());
         move || write(on_a, done)
     });
-    let mut back = Vec::new();
-    for _ in 0..kills {
-        let pid = until("a bridge", || node_a.bridge_pid());
-        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
-        let start = Instant::now();
-        until("another bridge", || node_a.bridge_pid().filter(|new| *new != pid));
-        // Until something written after the kill is there.
-        let marker = on_a.get(&0_u32.to_le_bytes()).unwrap().map(|v| v.to_vec());
-        on_a.put(b"marker", &marker.unwrap_or_default()).unwrap();
-        let version = on_a.entry(b"marker").unwrap().unwrap().token.version;
-        until("the next change arrives", || {
-            let there = on_b.entry(b"marker").unwrap()?;
-            (there.token.version >= version).then_some(())
-        });
-        back.push(start.elapsed());
+    let (here, there) = ((node_a, on_a), (node_b, on_b));
+    let mut arrivals = [Vec::new(), Vec::new()];
+    for round in 1..=kills {
+        let (killed, other) = if round % 2 == 1 { (&here, &there) } else { (&there, &here) };
+        let side = usize::from(round % 2 == 0);
+        arrivals[side].push(kill_bridge(killed, &other.1, round));
     }
     done.store(true, Ordering::Release);
-    let (count, mut times) = writer.join().unwrap();
-    let content = |region: &Region| -> BTreeSet<(Vec<u8>, Vec<u8>)> {
-        let entries = region.iter().map(|e| e.unwrap());
-        entries.map(|e| (e.key, e.value)).collect()
-    };
-    until("equal nodes", || (content(&on_a) == content(&on_b)).then_some(()));
+    let (count, times) = writer.join().unwrap();
+    until("equal nodes", || (content(&here.1) == content(&there.1)).then_some(()));
+    let held = content(&there.1);
+    for key in 0..count.min(KEYS) {
+        let last = (count - 1 - key) / KEYS * KEYS + key;
+        let value = held.get(&key.to_le_bytes()[..]).map(|(value, _)| value.as_slice());
+        assert_eq!(value, Some(&last.to_le_bytes()[..]), "key {key}");
+    }
     heard.store(true, Ordering::Release);
     let told = listener.join().unwrap();
     let repeated = told.iter().filter(|(_, times)| **times > 1).count();
     assert_eq!(repeated, 0, "events told more than once");
-    let images = b.status().unwrap()["counters"]["images_taken"].as_u64();
-    times.sort();
-    back.sort();
-    println!(
-        "{kills} kills, {count} puts: median {:?}, 99.9 % {:?}, longest {:?}; the next change \
-         arrived after a median of {:?}, at most {:?}; images taken {images:?}",
-        times[times.len() / 2],
-        times[times.len() * 999 / 1000],
-        times[times.len() - 1],
-        back[back.len() / 2],
-        back[back.len() - 1],
-    );
+    println!("{kills} kills, {count} puts: {}", summary(times));
+    for (times, whose) in arrivals.into_iter().zip(["writing", "other"]) {
+        println!("the bridge of the {whose} node was killed, and its next change arrived after");
+        println!("  {}", summary(times));
+    }
+    for running in &mut supervised {
+        kill(Pid::from_raw(running.0.id() as i32), Signal::SIGTERM).unwrap();
+        running.0.wait().unwrap();
+    }
+    drop((here, there));
+    for site in [a, b] {
+        site.home.vug(["check", "r"]).ok();
+    }
 }
 
 #[test]

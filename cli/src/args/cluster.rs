@@ -80,6 +80,9 @@ pub(crate) struct BridgeRun {
     /// Process that started this one; its end is this one's end
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) die_with_parent: Option<u32>,
+    /// Say `ready` on standard output when the bridge serves
+    #[arg(long, hide = true)]
+    pub(crate) tell_ready: bool,
 }
 
 #[derive(Debug, Args)]

@@ -80,6 +80,11 @@ fn start(context: &Context, args: BridgeRun) -> Result<(), Failure> {
     vug_netbridge::run_with(config, reload, |address| {
         let node = origin.map_or_else(String::new, |origin| format!(" of node {origin}"));
         eprintln!("the bridge{node} at {home} listens on {address}");
+        if args.tell_ready {
+            let mut out = std::io::stdout();
+            // The parent may be gone, and this process with it in a moment.
+            let _ = out.write_all(supervise::READY.as_bytes()).and_then(|()| out.flush());
+        }
     })
     .map_err(refused)
 }
