@@ -334,7 +334,7 @@ impl Storm {
 
     /// What differs between two nodes, in a few words; nothing: they are equal.
     fn difference(&self) -> Option<String> {
-        for region in 0..SHARED.len() {
+        for (region, name) in SHARED.iter().enumerate() {
             let first = self.sites[0].content(region);
             for node in 1..NODES {
                 let other = self.sites[node].content(region);
@@ -347,11 +347,10 @@ impl Storm {
                     of.get(key).map(|(value, version)| (value.len(), *version))
                 };
                 let some = keys.filter(differs).take(4).map(|key| {
-                    let name = String::from_utf8_lossy(key).into_owned();
-                    format!("{name}: {:?} and {:?}", version(&first, key), version(&other, key))
+                    let key_name = String::from_utf8_lossy(key);
+                    format!("{key_name}: {:?} and {:?}", version(&first, key), version(&other, key))
                 });
                 let some = some.collect::<Vec<_>>().join("; ");
-                let name = SHARED[region];
                 let (ours, theirs) = (first.len(), other.len());
                 return Some(format!(
                     "{name}: node 1 has {ours} entries, node {} {theirs}: {some}",
