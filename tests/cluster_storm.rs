@@ -436,7 +436,8 @@ fn nodes_are_equal_after_a_storm() {
     assert!(lost.is_empty(), "VUG_SEED={seed}: {lost:?}");
     let puts = |site: &Site| site.regions.iter().map(|r| r.statistics().counters.puts).sum::<u64>();
     println!(
-        "{seconds} s, {} changes by {} writers, each on all nodes: {:?}; equal after {:?}: {} and {} entries",
+        "{seconds} s, {} changes by {} writers, each on all nodes: {:?}; equal after {:?}: \
+         {} and {} entries",
         storm.sites.iter().map(puts).sum::<u64>(),
         NODES * WRITERS,
         storm.tally,

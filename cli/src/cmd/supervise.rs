@@ -13,8 +13,8 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::failure::{Failure, code, exit};
 
-/// A bridge that dies at once is started again after this long; if it never served, then after twice
-/// as long ...
+/// A bridge that dies at once is started again after this long; if it never served, then after
+/// twice as long ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... and so on, up to this.
 const LAST_PAUSE: Duration = Duration::from_secs(10);

@@ -313,8 +313,8 @@ pub(crate) fn find_window(log: &Log, author: &impl Author, count: u32) -> Result
     Ok(None)
 }
 
-/// Claims one segment of a window that was found, of which so many are not claimed; false if it is
-/// not free any more, or others have taken so many meanwhile that it is part of what they must have.
+/// Claims one segment of a window that was found, of which `left` are not claimed; false if it is
+/// not free any more, or others have taken so many meanwhile that it is what they must have.
 pub(crate) fn claim_one(log: &Log, thread: u32, segment: u32, left: u32) -> Result<bool> {
     if !leaves(log, Room::Window.leaves(log) as usize, left) {
         return Ok(false);
