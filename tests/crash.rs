@@ -28,16 +28,14 @@ fn audit(node: &Node) {
 }
 
 /// Points that a writer passes only if another is faster between two of its steps, one of them if
-/// the whole ring was, or that only a damaged file or two deaths lead to: the script cannot be sure
-/// to get there.
-const RACES: [&str; 7] = [
+/// the whole ring was, or that only a damaged file leads to: the script cannot be sure to get
+/// there.
+const RACES: [&str; 5] = [
     "write.abandoned",
     "clean.abandoned",
     "clean.accessed",
     "announce.unknown",
     "insert.set_aside",
-    "leftovers.intended",
-    "leftovers.dropped",
 ];
 
 /// Names of all crash points in the source of the library.

@@ -60,8 +60,7 @@ use crate::crash;
 use crate::error::Result;
 use crate::layout::counters::Counter;
 use crate::layout::region::RegionWords;
-use crate::layout::word::{Doer, RegionOp, SlotWord};
-use crate::reclaim::retire;
+use crate::layout::word::{Doer, RegionOp};
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
 use crate::region::read::{Found, Search};
@@ -361,31 +360,10 @@ impl Mapped {
             if token.version >= self.words().clear_stamp.load(SeqCst) || !token.kind.is_visible() {
                 return Ok(false);
             }
-            if self.unlink(context, &found, self.next_empty(context)) {
+            if self.unlink(context, &found) {
                 return Ok(true);
             }
         }
-    }
-
-    /// One CAS of a slot to an empty word, in the way recovery knows from a purge.
-    fn unlink(&self, context: &Context, found: &Found<'_>, empty: SlotWord) -> bool {
-        let intent = &self.descriptor(context).intent;
-        intent.slot.store(0, Release);
-        intent.announce.store(0, Release);
-        intent.record.store(NO_RECORD, Release);
-        intent.old.store(found.word.0, Release);
-        intent.new.store(empty.0, Release);
-        intent.slot.store(found.place.to_word(), Release);
-        crash::point("clear.intended");
-        let unlinked = found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
-        crash::point("clear.unlinked");
-        if unlinked {
-            self.count_change(found.word, empty);
-            retire(&self.log, found.word.location(), &found.record);
-        }
-        intent.record.store(0, Release);
-        intent.slot.store(0, Release);
-        unlinked
     }
 }
 

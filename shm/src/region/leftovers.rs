@@ -10,7 +10,7 @@
 //! | killed after | state |
 //! |---|---|
 //! | `leftovers.counted` (count corrected by one CAS) | right |
-//! | `leftovers.dropped` (a tombstone left its slot) | recovery marks the record, as after a purge |
+//! | `purge.unlinked` (a tombstone left its slot) | recovery marks the record, as after a purge |
 //!
 //! The count of a look is exact if no write was running meanwhile. Else it is wrong by no more than
 //! their number, which intents and counters tell, and a smaller difference is left for another
@@ -23,13 +23,12 @@ use crate::crash;
 use crate::error::Result;
 use crate::heap::record::Record;
 use crate::layout::word::{HIDDEN_TAG, Location, SlotWord};
-use crate::reclaim::retire;
 use crate::region::Kind;
-use crate::region::index::mover;
+use crate::region::index::{Located, mover};
 use crate::region::mapped::Mapped;
+use crate::region::read::Found;
 use crate::region::thread::Context;
-use crate::region::write::NO_RECORD;
-use crate::sync::{Acquire, Relaxed, Release, SeqCst, raise};
+use crate::sync::{Acquire, Relaxed, SeqCst, raise};
 
 /// Looks after one recovery that find no quiet moment before it is left at that.
 const LOOKS: u64 = 8;
@@ -115,50 +114,25 @@ impl Mapped {
                 let thread = self.descriptor(context);
                 let pin = self.pin_table(thread);
                 let hash = record.head().hash;
-                let dropped = self.drop_in_own_name(context, pin.log2, hash, location);
+                let dropped = loop {
+                    let at = match self.locate(mover(thread), pin.log2, hash, location) {
+                        Ok(Some(at)) => at,
+                        // Somebody replaced it, and retires it.
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    };
+                    let Located { slot, place, word } = at;
+                    // If not, its chain was moved meanwhile, or it was replaced.
+                    if self.unlink(context, &Found { slot, place, word, record }) {
+                        break Ok(());
+                    }
+                };
                 pin.release();
                 dropped
             });
         }
         mine.clear();
         dropped
-    }
-
-    /// As [`drop_tombstone`](Self::drop_tombstone), with an intent that tells recovery of it.
-    fn drop_in_own_name(
-        &self,
-        context: &Context,
-        log2: u32,
-        hash: u32,
-        location: Location,
-    ) -> Result<()> {
-        let thread = self.descriptor(context);
-        let intent = &thread.intent;
-        // Not there: somebody replaced it, and retires it.
-        while let Some(found) = self.locate(mover(thread), log2, hash, location)? {
-            let empty = self.next_empty(context);
-            intent.slot.store(0, Release);
-            intent.announce.store(0, Release);
-            intent.record.store(NO_RECORD, Release);
-            intent.old.store(found.word.0, Release);
-            intent.new.store(empty.0, Release);
-            intent.slot.store(found.place.to_word(), Release);
-            crash::point("leftovers.intended");
-            let dropped =
-                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
-            crash::point("leftovers.dropped");
-            // SAFETY: this call took the record out of the index, so only it marks it dead; not
-            // marked, it keeps its segment.
-            if dropped && let Ok(record) = unsafe { Record::read(&self.log, location) } {
-                retire(&self.log, location, &record);
-            }
-            intent.record.store(0, Release);
-            intent.slot.store(0, Release);
-            if dropped {
-                break;
-            }
-        }
-        Ok(())
     }
 
     fn look_through(&self, context: &Context, f: impl FnMut(SlotWord)) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::reclaim::retire;
 use crate::region::index::mover;
 use crate::region::mapped::Mapped;
-use crate::region::read::Search;
+use crate::region::read::{Found, Search};
 use crate::region::thread::Context;
 use crate::region::write::NO_RECORD;
 use crate::sync::{Relaxed, Release, SeqCst, raise};
@@ -51,29 +51,40 @@ impl Mapped {
                 self.settle(found.word.location(), &found.record);
             }
             raise(&self.words().floor, wanted.0);
-            let empty = self.next_empty(context);
-            let intent = &thread.intent;
-            intent.slot.store(0, Release);
-            intent.announce.store(0, Release);
-            intent.record.store(NO_RECORD, Release);
-            intent.old.store(found.word.0, Release);
-            intent.new.store(empty.0, Release);
-            intent.slot.store(found.place.to_word(), Release);
-            crash::point("purge.intended");
-            let purged =
-                found.slot.compare_exchange(found.word.0, empty.0, SeqCst, Relaxed).is_ok();
-            crash::point("purge.unlinked");
-            if purged {
-                self.count_change(found.word, empty);
-                retire(&self.log, found.word.location(), &found.record);
-                self.wake_key(hash as u32);
-            }
-            intent.record.store(0, Release);
-            intent.slot.store(0, Release);
+            let purged = self.unlink(context, &found);
             hazard.clear();
             if purged {
                 return Ok(true);
             }
         }
+    }
+
+    /// Takes a record, which the caller protects, out of its slot, without an announcement. False:
+    /// the slot has changed. The calling thread has no other intent.
+    ///
+    /// | killed after | recovery |
+    /// |---|---|
+    /// | `purge.intended` | finds the old word in the slot: nothing happened |
+    /// | `purge.unlinked` | does not, and marks the record dead |
+    pub(crate) fn unlink(&self, context: &Context, found: &Found<'_>) -> bool {
+        let Found { slot, place, word, record } = found;
+        let (intent, empty) = (&self.descriptor(context).intent, self.next_empty(context));
+        intent.slot.store(0, Release);
+        intent.announce.store(0, Release);
+        intent.record.store(NO_RECORD, Release);
+        intent.old.store(word.0, Release);
+        intent.new.store(empty.0, Release);
+        intent.slot.store(place.to_word(), Release);
+        crash::point("purge.intended");
+        let unlinked = slot.compare_exchange(word.0, empty.0, SeqCst, Relaxed).is_ok();
+        crash::point("purge.unlinked");
+        if unlinked {
+            self.count_change(*word, empty);
+            retire(&self.log, word.location(), record);
+            self.wake_key(record.head().hash);
+        }
+        intent.record.store(0, Release);
+        intent.slot.store(0, Release);
+        unlinked
     }
 }
